@@ -1,0 +1,303 @@
+//! The configuration, checked: whoever holds a [`Config`] need not validate anything again.
+//!
+//! `raw` mirrors the file and knows every key's default; `check` turns it into these types and
+//! collects all problems; `secret` reads secrets.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::domain::{
+    name::{SinkName, SourceName},
+    slice::Stream,
+};
+
+pub mod secret;
+
+pub use secret::Secret;
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub state: State,
+    pub admin: Admin,
+    pub log: Log,
+    pub sources: BTreeMap<SourceName, Source>,
+    pub sinks: BTreeMap<SinkName, Sink>,
+}
+
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Where the store lives.
+    pub directory: PathBuf,
+    /// Bytes the spool may take before collecting pauses.
+    pub max_spool: u64,
+}
+
+#[derive(Debug, Clone)]
+pub struct Admin {
+    pub listen: SocketAddr,
+    pub token: Option<Secret>,
+    pub allow_unauthenticated: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct Log {
+    pub format: LogFormat,
+    /// An `EnvFilter` directive.
+    pub level: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// One vendor account.
+#[derive(Debug, Clone)]
+pub struct Source {
+    pub name: SourceName,
+    pub schedule: Schedule,
+    pub start: Start,
+    /// Slices end this long before now.
+    pub lag: Duration,
+    /// The longest slice in normal operation.
+    pub slice: Duration,
+    /// Slices fetched side by side.
+    pub max_in_flight: usize,
+    pub resweep: Vec<Resweep>,
+    pub rate_limit: RateLimit,
+    pub tags: BTreeMap<String, String>,
+    pub expect_records_within: Option<Duration>,
+    pub credentials_expire: Option<Timestamp>,
+    pub http: Http,
+    pub vendor: Vendor,
+}
+
+/// What is particular to the source's `type`.
+#[derive(Debug, Clone)]
+pub enum Vendor {
+    CiscoEtd(CiscoEtd),
+    ProofpointSer(ProofpointSer),
+}
+
+impl Vendor {
+    /// The `type` of the configuration and the event's `vendor`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::CiscoEtd(_) => "cisco_etd",
+            Self::ProofpointSer(_) => "proofpoint_ser",
+        }
+    }
+
+    /// The streams such a source makes, the sliced one first.
+    pub fn streams(&self) -> &'static [Stream] {
+        match self {
+            Self::CiscoEtd(_) => &[Stream::Messages],
+            Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct CiscoEtd {
+    /// Without a trailing slash.
+    pub base_url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    /// The seed guide knows no API key; without one no header is sent.
+    pub api_key: Option<Secret>,
+    /// 1 to 100.
+    pub page_size: u32,
+    pub filter: EtdFilter,
+    pub reconcile: bool,
+}
+
+/// The vendor's search filters; an empty one is not sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EtdFilter {
+    pub verdicts: Vec<String>,
+    pub directions: Vec<String>,
+    pub subject: String,
+    pub filename: String,
+    pub file_sha256: String,
+    pub url: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct ProofpointSer {
+    /// Without a trailing slash.
+    pub base_url: String,
+    pub token_url: String,
+    /// With a leading slash.
+    pub summary_path: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Schedule {
+    Every(Duration),
+    /// Six fields, seconds first, UTC; known to fire.
+    Cron(String),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// This long before the first run.
+    Back(Duration),
+    At(Timestamp),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resweep {
+    /// Counted from the slice's end.
+    pub after: Duration,
+    /// Empty: all.
+    pub verdicts: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Calls each `window`.
+    pub calls: u32,
+    /// One second or one minute.
+    pub window: Duration,
+    pub burst: u32,
+    pub per_day: Option<u32>,
+}
+
+/// How to reach an HTTP or TLS peer.
+#[derive(Debug, Clone, Default)]
+pub struct Http {
+    pub tls: Tls,
+    /// Else `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count.
+    pub proxy: Option<String>,
+    /// Of one whole request.
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// PEM; trusted beside the system's authorities.
+    pub ca_file: Option<PathBuf>,
+    /// PEM, for mutual TLS; always together with `client_key`.
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<PathBuf>,
+    /// The name to verify instead of the address's.
+    pub server_name: Option<String>,
+}
+
+/// One destination.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    pub name: SinkName,
+    pub route: Route,
+    pub batch: BatchLimits,
+    /// Batches on the way at once; 1 keeps the order.
+    pub max_in_flight: usize,
+    pub kind: SinkKind,
+}
+
+/// What goes to a sink. `None`: everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Route {
+    pub sources: Option<Vec<String>>,
+    pub streams: Option<Vec<Stream>>,
+    /// Latest verdicts, lower case; counts for messages only. A message without a verdict counts
+    /// as `noverdict`.
+    pub verdicts: Option<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    pub max_events: usize,
+    /// Before compression.
+    pub max_bytes: usize,
+    pub max_age: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub enum SinkKind {
+    SplunkHec(SplunkHec),
+    Syslog(Syslog),
+    File(File),
+    Stdout,
+}
+
+impl SinkKind {
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::SplunkHec(_) => "splunk_hec",
+            Self::Syslog(_) => "syslog",
+            Self::File(_) => "file",
+            Self::Stdout => "stdout",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct SplunkHec {
+    /// Base URLs without a trailing slash and without `/services/…`; at least one.
+    pub endpoints: Vec<String>,
+    pub token: Secret,
+    pub index: Option<String>,
+    /// The envelope's `host`; else this machine's name.
+    pub host: Option<String>,
+    pub acknowledgements: Acknowledgements,
+    pub ack_timeout: Duration,
+    pub gzip: bool,
+    pub http: Http,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acknowledgements {
+    Auto,
+    Required,
+    Off,
+}
+
+#[derive(Debug, Clone)]
+pub struct Syslog {
+    /// `host:port`.
+    pub address: String,
+    pub transport: Transport,
+    pub framing: Framing,
+    pub header: SyslogHeader,
+    /// The header's HOSTNAME; else this machine's name.
+    pub hostname: Option<String>,
+    /// Private enterprise number of the structured data's id.
+    pub enterprise_number: u32,
+    /// Bytes of one message with its header, without framing.
+    pub max_message: usize,
+    pub tls: Tls,
+    pub timeout: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    Udp,
+    Tcp,
+    Tls,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    OctetCounting,
+    Newline,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyslogHeader {
+    Rfc5424,
+    Rfc3164,
+}
+
+#[derive(Debug, Clone)]
+pub struct File {
+    pub path: PathBuf,
+    /// Start a new file each UTC day; the old one is renamed to `PATH.YYYY-MM-DD`.
+    pub daily: bool,
+    /// Rotated files to keep; `None`: all.
+    pub keep: Option<usize>,
+}

@@ -1,0 +1,8 @@
+//! The words of the contract as types. No I/O, no async.
+
+pub mod change;
+pub mod event;
+pub mod fingerprint;
+pub mod name;
+pub mod record;
+pub mod slice;

@@ -1,0 +1,148 @@
+//! What can go wrong between Postrider and a vendor or a SIEM, classified once, where the protocol
+//! is known. Nobody above a source or a sink sees a status code.
+
+use std::{fmt, time::Duration};
+
+use rand::Rng;
+
+/// What to do about a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes away by itself: the network, a 5xx, a cut body, HTML instead of JSON. Try again after
+    /// `retry_after`, or after a backoff.
+    Transient { retry_after: Option<Duration> },
+    /// The vendor or SIEM says that it is asked too often (429): pause all calls, then go slower.
+    Throttled { retry_after: Option<Duration> },
+    /// The vendor's daily quota is spent: pause until its next day.
+    QuotaSpent,
+    /// Credentials or rights are wrong, or the configuration of the other side (a wrong index):
+    /// hold everything, say so, try again slowly. Never drop.
+    Auth,
+    /// The answer or the request is too large: ask for, or send, less at once.
+    TooLarge,
+    /// The slice ends too near the vendor's now: wait.
+    TooEarly,
+    /// The slice lies before what the vendor keeps: it is lost.
+    PastRetention,
+    /// The page token is no longer good: start the slice anew.
+    PageTokenRejected,
+    /// Refused for good: asking again the same way cannot help.
+    Refused,
+}
+
+/// Something that failed: what happened, to what, and what a person can do about it.
+#[derive(Debug)]
+pub struct Fault {
+    pub kind: Kind,
+    what: String,
+    cause: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// `what` is a sentence part without the cause: `"POST /v1/messages/search answered 503"`.
+    pub fn new(kind: Kind, what: impl Into<String>) -> Self {
+        Self { kind, what: what.into(), cause: None }
+    }
+
+    pub fn transient(what: impl Into<String>) -> Self {
+        Self::new(Kind::Transient { retry_after: None }, what)
+    }
+
+    pub fn auth(what: impl Into<String>) -> Self {
+        Self::new(Kind::Auth, what)
+    }
+
+    pub fn refused(what: impl Into<String>) -> Self {
+        Self::new(Kind::Refused, what)
+    }
+
+    #[must_use]
+    pub fn caused_by(
+        mut self,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// The whole chain in one line, for a log, the store and `status`.
+    pub fn chain(&self) -> String {
+        chain(self)
+    }
+}
+
+/// `error` and its causes, joined with `: `.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Fault {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.cause.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+/// How long to wait before attempt `attempt + 1` (`attempt` counts from 1): exponential from
+/// `base`, at most `cap`, between a half and the whole of it by chance so that clients spread.
+pub fn backoff(attempt: u32, base: Duration, cap: Duration, rng: &mut impl Rng) -> Duration {
+    let whole = base.saturating_mul(1_u32 << attempt.saturating_sub(1).min(20)).min(cap);
+    whole.mul_f64(rng.random_range(0.5..=1.0))
+}
+
+/// Reads a `Retry-After` header: seconds, or an HTTP date that is compared with `now`.
+/// What cannot be read counts as absent; a date in the past as zero.
+pub fn retry_after(header: Option<&str>, now: jiff::Timestamp) -> Option<Duration> {
+    let text = header?.trim();
+    if let Ok(seconds) = text.parse::<u64>() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = jiff::Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn backoff_doubles_up_to_its_cap() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let (base, cap) = (Duration::from_millis(500), Duration::from_secs(60));
+        for (attempt, whole) in [(1, 500), (2, 1_000), (4, 4_000), (8, 60_000), (200, 60_000)] {
+            let wait = backoff(attempt, base, cap, &mut rng);
+            assert!(wait <= Duration::from_millis(whole) && wait * 2 >= Duration::from_millis(whole));
+        }
+    }
+
+    #[test]
+    fn retry_after_reads_seconds_and_dates() {
+        let now = "2026-11-20T08:00:00Z".parse().unwrap();
+        assert_eq!(retry_after(Some(" 7 "), now), Some(Duration::from_secs(7)));
+        let date = Some("Fri, 20 Nov 2026 08:00:30 GMT");
+        assert_eq!(retry_after(date, now), Some(Duration::from_secs(30)));
+        let past = Some("Fri, 20 Nov 2026 07:00:30 GMT");
+        assert_eq!(retry_after(past, now), Some(Duration::ZERO));
+        assert_eq!(retry_after(Some("soon"), now), None);
+        assert_eq!(retry_after(None, now), None);
+    }
+
+    #[test]
+    fn a_chain_names_each_cause_once() {
+        let fault = Fault::transient("reading the answer").caused_by("connection reset");
+        assert_eq!(fault.chain(), "reading the answer: connection reset");
+    }
+}
