@@ -1,0 +1,162 @@
+//! The examples load, and the schema knows what they use.
+
+use super::*;
+
+/// Takes the comment sign off every optional key.
+fn uncommented(text: &str) -> String {
+    let line = |line: &str| match line.strip_prefix('#') {
+        Some(rest) if rest.starts_with(|c: char| c.is_ascii_lowercase() || c == '[') => {
+            rest.to_owned()
+        }
+        _ => line.to_owned(),
+    };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// A place that has the files and credentials which the examples name.
+fn furnished(text: &str) -> Place {
+    let place = Place::with(&text.replace("\"/etc/", "\"DIR/etc/"));
+    for file in [
+        "etc/postrider/ser-secret",
+        "etc/postrider/etd-client-secret",
+        "etc/postrider/client.pem",
+        "etc/postrider/client.key",
+        "etc/ssl/proxy-ca.pem",
+        "etc/ssl/splunk-ca.pem",
+        "etc/ssl/qradar-ca.pem",
+        "credentials/etd-client-secret",
+        "credentials/etd-api-key",
+        "credentials/hec-token",
+        "credentials/admin-token",
+    ] {
+        place.put(file, "something\n", 0o600);
+    }
+    let directory = place.path("credentials").display().to_string();
+    place.env("CREDENTIALS_DIRECTORY", &directory)
+}
+
+#[test]
+fn the_examples_load_without_a_warning() {
+    for text in [example(), minimal()] {
+        assert_eq!(furnished(text).told(), "no errors, no warnings");
+    }
+}
+
+#[test]
+fn the_example_s_optional_keys_are_all_valid() {
+    let text = uncommented(example());
+    assert_eq!(furnished(&text).told(), "no errors, no warnings");
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let strip = |text: &str| {
+        // What has no default is an example only.
+        let none = [
+            "api_key",
+            "token =",
+            "tags",
+            "expect_",
+            "credentials_expire",
+            "proxy",
+            "tls",
+            "host",
+            "index",
+        ];
+        let lines = text.lines().filter(|line| {
+            let line = line.trim_start_matches('#');
+            !none.iter().any(|key| line.starts_with(key))
+                || line.starts_with("token = { credential = \"hec")
+        });
+        lines
+            .collect::<Vec<_>>()
+            .join("\n")
+            .replace("#[sinks.stdout]\n#type", "[sinks.stdout]\ntype")
+    };
+    let text = strip(example());
+    let short = furnished(&text);
+    let long = furnished(&uncommented(&text));
+    let shown = |place: &Place| {
+        let shown = format!("{:#?}", place.config())
+            .replace(&place.dir.path().display().to_string(), "DIR");
+        // `["*"]` and no filter are the same.
+        shown
+    };
+    assert_eq!(shown(&short), shown(&long));
+}
+
+#[test]
+fn the_example_has_every_key_of_the_schema() {
+    let table: toml::Table = uncommented(example()).parse().unwrap();
+    let schema = schema();
+    let mut missing = Vec::new();
+    for (section, kind) in [("sources", "type"), ("sinks", "type")] {
+        for (name, value) in table[section].as_table().unwrap() {
+            let value = value.as_table().unwrap();
+            let word = value[kind].as_str().unwrap();
+            for key in keys_of_type(&schema, word) {
+                // One of two that exclude each other.
+                if key != "base_url" && !value.contains_key(&key) {
+                    missing.push(format!("{section}.{name}.{key}"));
+                }
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
+fn the_schema_has_every_key_of_the_example() {
+    let table: toml::Table = uncommented(example()).parse().unwrap();
+    let schema = schema();
+    for section in ["state", "admin", "log"] {
+        let known = keys(&schema, &schema["properties"][section]);
+        for key in table[section].as_table().unwrap().keys() {
+            assert!(known.contains(key), "{section}.{key}");
+        }
+    }
+    for section in ["sources", "sinks"] {
+        for value in table[section].as_table().unwrap().values() {
+            let word = value["type"].as_str().unwrap();
+            let known = keys_of_type(&schema, word);
+            for key in value.as_table().unwrap().keys() {
+                assert!(known.contains(key), "{word}: {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_key_of_the_schema_is_described() {
+    let schema = schema();
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        for (key, property) in definition["properties"].as_object().into_iter().flatten() {
+            assert!(property["description"].is_string(), "{name}.{key}");
+        }
+    }
+    assert_eq!(schema["$defs"]["EtdKeys"]["properties"]["lag"]["default"], "6m");
+    assert_eq!(schema["$defs"]["EtdKeys"]["properties"]["page_size"]["default"], 100);
+}
+
+/// The keys of the definition whose `type` is `word`.
+fn keys_of_type(schema: &serde_json::Value, word: &str) -> Vec<String> {
+    let definitions = schema["$defs"].as_object().unwrap();
+    let one = definitions
+        .values()
+        .find(|it| it["properties"]["type"]["enum"].as_array().is_some_and(|it| it[0] == word));
+    keys(schema, one.unwrap())
+}
+
+/// The keys of an object's schema, through references.
+fn keys(schema: &serde_json::Value, of: &serde_json::Value) -> Vec<String> {
+    let mut all: Vec<String> =
+        of["properties"].as_object().into_iter().flatten().map(|(key, _)| key.clone()).collect();
+    let parts = of["allOf"].as_array().into_iter().flatten();
+    for part in parts.chain(std::iter::once(of)) {
+        if let Some(reference) = part["$ref"].as_str() {
+            let pointer = reference.trim_start_matches('#');
+            all.extend(keys(schema, schema.pointer(pointer).unwrap()));
+        }
+    }
+    all
+}
