@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Admin, Config, Log, Sink, SinkKind, State,
-    node::Context,
-    raw::{AdminKeys, LogKeys, RawSource, Root, StateKeys},
+    node::{Context, Key},
+    raw::{AdminKeys, Item, LogKeys, Named, RawSource, Root, StateKeys},
 };
 use crate::domain::{name::BadName, slice::Stream};
 
@@ -27,10 +27,7 @@ pub(super) fn config(cx: &Context<'_>, root: Root) -> Option<Config> {
     let log = root.log.value.and_then(|keys| log(cx, keys));
 
     // Without a readable table of sources nothing can be said about what feeds a sink.
-    let raw_sources = root.sources.value.map_or_else(Vec::new, |named| named.0);
-    if raw_sources.is_empty() && !root.sources.given {
-        none(cx, "sources", "source");
-    }
+    let raw_sources = named(cx, root.sources, "source");
     let streams: Streams = raw_sources
         .iter()
         .map(|item| (item.name.clone(), item.value.as_ref().map(RawSource::streams)))
@@ -44,10 +41,7 @@ pub(super) fn config(cx: &Context<'_>, root: Root) -> Option<Config> {
         }
     }
 
-    let raw_sinks = root.sinks.value.map_or_else(Vec::new, |named| named.0);
-    if raw_sinks.is_empty() && !root.sinks.given {
-        none(cx, "sinks", "sink");
-    }
+    let raw_sinks = named(cx, root.sinks, "sink");
     let mut sinks = BTreeMap::new();
     for item in raw_sinks {
         let name = name(cx, &item.path, &item.name);
@@ -61,15 +55,21 @@ pub(super) fn config(cx: &Context<'_>, root: Root) -> Option<Config> {
     Some(Config { state: state?, admin: admin?, log: log?, sources, sinks })
 }
 
-fn none(cx: &Context<'_>, key: &str, word: &str) {
-    cx.error(
-        key,
-        format!(
-            "there is no {word}; add a section [{key}.NAME] with a `type`, or set \
-             POSTRIDER__{}__NAME__TYPE",
-            key.to_uppercase()
-        ),
-    );
+/// The items of a table, which must not be empty. One that cannot be read has been told.
+fn named<T>(cx: &Context<'_>, key: Key<Named<T>>, word: &str) -> Vec<Item<T>> {
+    let Some(Named(items)) = key.value else { return Vec::new() };
+    if items.is_empty() {
+        let section = &key.path;
+        cx.error(
+            section,
+            format!(
+                "there is no {word}; add a section [{section}.NAME] with a `type`, or set \
+                 POSTRIDER__{}__NAME__TYPE",
+                section.to_uppercase()
+            ),
+        );
+    }
+    items
 }
 
 fn name<T: FromStr<Err = BadName>>(cx: &Context<'_>, path: &str, name: &str) -> Option<T> {

@@ -99,12 +99,11 @@ fn names(mut rest: &str, file: &Map<String, Value>) -> Result<Vec<String>, Strin
                  does not tell `-` from `_` or upper from lower case"
             ));
         }
-        let (key, length) = match known.first() {
-            Some(key) => ((*key).clone(), key.len()),
-            None => {
-                let length = plain.find("__").unwrap_or(plain.len());
-                (plain.split_at(length).0.to_owned(), length)
-            }
+        let (key, length) = if let Some(key) = known.first() {
+            ((*key).clone(), key.len())
+        } else {
+            let length = plain.find("__").unwrap_or(plain.len());
+            (plain.split_at(length).0.to_owned(), length)
         };
         if key.is_empty() {
             return Err("it has an empty part; write POSTRIDER__SECTION__KEY or \

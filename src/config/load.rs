@@ -42,7 +42,7 @@ pub fn load(
     now: Timestamp,
 ) -> Result<Loaded, Problems> {
     let env: BTreeMap<String, String> = env.into_iter().collect();
-    let text = path.map(read).transpose().map_err(|problem| Problems::from(vec![problem]))?;
+    let text = path.map(read).transpose()?;
     let (mut file, mut places) = match text.as_deref().map(parse) {
         None => (Map::new(), Places::default()),
         Some(Ok(read)) => read,
@@ -74,7 +74,7 @@ pub fn load(
     }
 }
 
-fn read(path: &Path) -> Result<String, Problem> {
+fn read(path: &Path) -> Result<String, Problems> {
     std::fs::read_to_string(path).map_err(|error| {
         let cure = match error.kind() {
             std::io::ErrorKind::NotFound => {
@@ -85,8 +85,8 @@ fn read(path: &Path) -> Result<String, Problem> {
             std::io::ErrorKind::InvalidData => "save it as UTF-8",
             _ => "name a readable file with --config",
         };
-        Problem::new(Severity::Error, format!("the file cannot be read ({error}); {cure}"))
-            .at(None, Some(path))
+        let message = format!("the file cannot be read ({error}); {cure}");
+        Problems::from(vec![Problem::new(Severity::Error, message).at(None, Some(path))])
     })
 }
 
@@ -97,7 +97,10 @@ fn syntax(path: Option<&Path>, errors: Vec<(String, Option<Place>)>) -> Problems
         Problem::new(Severity::Error, format!("this is not valid TOML: {message}"))
             .at(place.as_ref(), path)
     };
-    Problems::from(errors.into_iter().map(told).collect::<Vec<_>>())
+    let mut problems: Vec<Problem> = errors.into_iter().map(told).collect();
+    // One error makes others behind it on its line.
+    problems.dedup_by_key(|problem| problem.line);
+    Problems::from(problems)
 }
 
 /// Lays one tree over the other.

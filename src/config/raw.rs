@@ -11,7 +11,7 @@ mod secret;
 mod sink;
 mod source;
 
-pub(super) use leaf::{Begin, Count, Named, Seconds, Size, Strings, Time};
+pub(super) use leaf::{Begin, Count, Item, Named, Seconds, Size, Strings, Time};
 pub(super) use secret::SecretKey;
 pub(super) use sink::{
     BatchKeys, Compression, FileKeys, HecKeys, Payload, RawSink, Rotation, RouteKeys, SyslogKeys,
@@ -94,7 +94,7 @@ section! {
     HttpKeys {
         /// Trust and certificates.
         tls: TlsKeys,
-        /// URL of the proxy. By default HTTPS_PROXY, HTTP_PROXY and NO_PROXY count.
+        /// URL of the proxy. By default `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` count.
         proxy: String,
         /// How long one whole request may take. A duration.
         timeout: Seconds = "30s",

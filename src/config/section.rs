@@ -22,9 +22,12 @@ pub(super) fn open<T: Section>(cx: &Context<'_>, path: &str, table: &Map<String,
     let known = T::keys();
     for key in table.keys().filter(|key| !known.contains(&key.as_str())) {
         let message = match nearest(key, known.iter().copied()) {
-            Some(near) => format!("there is no such key here; did you mean `{near}`?"),
+            Some(near) => format!("there is no key `{key}` here; did you mean `{near}`?"),
             None => {
-                format!("there is no such key here; remove it or use one of {}", known.join(", "))
+                format!(
+                    "there is no key `{key}` here; remove it or use one of {}",
+                    known.join(", ")
+                )
             }
         };
         cx.error(&join(path, key), message);
@@ -37,6 +40,10 @@ pub(super) fn nearest<'o>(
     word: &str,
     options: impl IntoIterator<Item = &'o str>,
 ) -> Option<&'o str> {
+    // Words of two letters are all alike: "eu" is not meant to be "au".
+    if word.len() < 3 {
+        return None;
+    }
     let word = word.to_lowercase().replace('-', "_");
     options
         .into_iter()
@@ -49,7 +56,7 @@ pub(super) fn nearest<'o>(
                 option,
             )
         })
-        .filter(|(likeness, _)| *likeness >= 0.4)
+        .filter(|(likeness, _)| *likeness >= 0.5)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, option)| option)
 }

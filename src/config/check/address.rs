@@ -69,7 +69,7 @@ fn is_loopback(host: &str) -> bool {
 }
 
 pub(super) fn http(cx: &Context<'_>, keys: HttpKeys) -> Option<Http> {
-    let tls = keys.tls.value.and_then(|keys| tls(cx, keys));
+    let tls = keys.tls.value.map(|keys| tls(cx, keys));
     let proxy_given = keys.proxy.given;
     let proxy = keys.proxy.value.filter(|proxy| parse(cx, &keys.proxy.path, proxy).is_some());
     if proxy_given && proxy.is_none() {
@@ -78,7 +78,7 @@ pub(super) fn http(cx: &Context<'_>, keys: HttpKeys) -> Option<Http> {
     Some(Http { tls: tls?, proxy, timeout: keys.timeout.value?.0 })
 }
 
-pub(super) fn tls(cx: &Context<'_>, keys: TlsKeys) -> Option<Tls> {
+pub(super) fn tls(cx: &Context<'_>, keys: TlsKeys) -> Tls {
     let (cert, key) = (&keys.client_cert, &keys.client_key);
     for (has, lacks) in [(cert, key), (key, cert)] {
         if has.given && !lacks.given {
@@ -103,12 +103,12 @@ pub(super) fn tls(cx: &Context<'_>, keys: TlsKeys) -> Option<Tls> {
             );
         }
     }
-    Some(Tls {
+    Tls {
         ca_file: keys.ca_file.value,
         client_cert: keys.client_cert.value,
         client_key: keys.client_key.value,
         server_name: keys.server_name.value,
-    })
+    }
 }
 
 /// `host:port`.

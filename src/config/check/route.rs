@@ -11,12 +11,12 @@ use crate::{
     domain::slice::Stream,
 };
 
-pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams) -> Option<Route> {
-    let before = cx.problems.borrow().len();
+pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams) -> Route {
     let verdicts = chosen(keys.verdicts.value);
     for (word, path) in verdicts.iter().flatten() {
         verdict(cx, path, word);
     }
+    let before = cx.problems.borrow().len();
     let sources = chosen(keys.sources.value);
     for (name, path) in sources.iter().flatten() {
         // Nothing is known of the sources when their table could not be read.
@@ -27,19 +27,15 @@ pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams
     let streams = chosen(keys.streams.value);
     let mut parsed = Vec::new();
     for (word, path) in streams.iter().flatten() {
-        match Stream::parse(word) {
-            Some(stream) => parsed.push(stream),
-            None => {
-                let words = Stream::ALL.map(Stream::as_str);
-                let near = nearest(word, words)
-                    .map(|near| format!("; did you mean {near:?}?"))
-                    .unwrap_or_default();
-                cx.error(
-                    path,
-                    format!("{word:?} is not a stream; write {} or \"*\"{near}", one_of(&words)),
-                );
-            }
+        if let Some(stream) = Stream::parse(word) {
+            parsed.push(stream);
+            continue;
         }
+        let words = ["messages", "summary", "entitlement", "health", "*"];
+        let near = nearest(word, words)
+            .map(|near| format!("; did you mean {near:?}?"))
+            .unwrap_or_default();
+        cx.error(path, format!("{word:?} is not a stream; write {}{near}", one_of(&words)));
     }
     let route = Route {
         sources: sources.map(|list| list.into_iter().map(|(name, _)| name).collect()),
@@ -60,7 +56,7 @@ pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams
             ),
         );
     }
-    Some(route)
+    route
 }
 
 /// The words of a filter; `None` for everything.

@@ -60,7 +60,7 @@ fn common(
         Some(count) => usize::try_from(count.0).ok()?,
         None => in_flight,
     };
-    Some((route?, batch?, in_flight))
+    Some((route, batch?, in_flight))
 }
 
 fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, BatchKeys, RouteKeys) {
@@ -151,7 +151,7 @@ fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, BatchKeys, Rou
     if transport == Some(Transport::Udp) && max_message > 65_507 {
         cx.error(&keys.max_message.path, "a UDP datagram holds at most 65507 bytes; write less");
     }
-    let tls = keys.tls.value.and_then(|keys| address::tls(cx, keys));
+    let tls = keys.tls.value.map(|keys| address::tls(cx, keys));
     let syslog = (|| {
         Some(Syslog {
             address: address?,

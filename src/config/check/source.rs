@@ -283,6 +283,7 @@ fn common(
     defaults: &Defaults,
     vendor: Option<Vendor>,
 ) -> Option<Source> {
+    let Times { lag, slice, start } = times;
     let path = keys.schedule.path.clone();
     let schedule = keys.schedule.value.and_then(|keys| schedule(cx, &path, keys, defaults.every));
     let resweep = if keys.resweep.given {
@@ -298,21 +299,18 @@ fn common(
     let rate_limit =
         keys.rate_limit.value.and_then(|keys| rate_limit(cx, &keys, defaults.rate_limit));
     let http = address::http(cx, http);
-    if let Some(Begin(Start::At(at))) = times.start.value
+    if let Some(Begin(Start::At(at))) = start.value
         && at > cx.now
     {
-        cx.warn(
-            &times.start.path,
-            format!("{at} has not come yet; until then nothing is collected"),
-        );
+        cx.warn(&start.path, format!("{at} has not come yet; until then nothing is collected"));
     }
     expiry(cx, &keys.credentials_expire);
     Some(Source {
         name,
         schedule: schedule?,
-        start: times.start.value?.0,
-        lag: times.lag?.0,
-        slice: times.slice?.0,
+        start: start.value?.0,
+        lag: lag?.0,
+        slice: slice?.0,
         max_in_flight: usize::try_from(keys.max_in_flight.value?.0).ok()?,
         resweep: resweep?,
         rate_limit: rate_limit?,

@@ -100,13 +100,11 @@ impl Setting for SocketAddr {
 impl Setting for Count {
     fn read(node: &Node<'_>) -> Option<Self> {
         let number = node.integer()?;
-        match u32::try_from(number) {
-            Ok(number @ 1..) => Some(Self(number)),
-            _ => {
-                node.error(format!("{number} is out of range; write a whole number from 1"));
-                None
-            }
+        if let Ok(number @ 1..) = u32::try_from(number) {
+            return Some(Self(number));
         }
+        node.error(format!("{number} is out of range; write a whole number from 1"));
+        None
     }
 }
 

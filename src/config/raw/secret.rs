@@ -15,6 +15,7 @@ use crate::config::{
     problem::Place,
     secret::SecretError,
     section::nearest,
+    text::join,
 };
 
 const FORMS: [&str; 3] = ["file", "env", "credential"];
@@ -52,10 +53,7 @@ fn from_table(node: &Node<'_>, table: &Map<String, Value>) -> Option<Secret> {
             || "write `file`, `env` or `credential`".to_owned(),
             |near| format!("did you mean `{near}`?"),
         );
-        node.cx.error(
-            &crate::config::text::join(&node.path, key),
-            format!("there is no such form of a secret; {near}"),
-        );
+        node.cx.error(&join(&node.path, key), format!("there is no such form of a secret; {near}"));
     }
     let given: Vec<(&str, &Value)> =
         FORMS.iter().filter_map(|form| Some((*form, table.get(*form)?))).collect();
@@ -65,7 +63,7 @@ fn from_table(node: &Node<'_>, table: &Map<String, Value>) -> Option<Secret> {
         }
         return None;
     };
-    let below = Node::new(node.cx, crate::config::text::join(&node.path, form), value);
+    let below = Node::new(node.cx, join(&node.path, form), value);
     let text = below.str("a text in quotes")?;
     match *form {
         "file" => from_file(&below, Path::new(text)),
@@ -112,17 +110,14 @@ fn from_credential(node: &Node<'_>, name: &str) -> Option<Secret> {
         node.error(format!("{name:?} is not the name of a credential; write a plain file name"));
         return None;
     }
-    match node.cx.env.get("CREDENTIALS_DIRECTORY") {
-        Some(directory) => readable(node, &PathBuf::from(directory).join(name)),
-        None => {
-            node.error(format!(
-                "the credential {name} cannot be found because CREDENTIALS_DIRECTORY is not set; \
-                 start Postrider by systemd with LoadCredential={name}:/path, or use `file` or \
-                 `env`"
-            ));
-            None
-        }
-    }
+    let Some(directory) = node.cx.env.get("CREDENTIALS_DIRECTORY") else {
+        node.error(format!(
+            "the credential {name} cannot be found because CREDENTIALS_DIRECTORY is not set; \
+             start Postrider by systemd with LoadCredential={name}:/path, or use `file` or `env`"
+        ));
+        return None;
+    };
+    readable(node, &PathBuf::from(directory).join(name))
 }
 
 fn readable(node: &Node<'_>, path: &Path) -> Option<Secret> {

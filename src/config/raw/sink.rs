@@ -167,6 +167,7 @@ section! {
 
 section! {
     /// A batch goes when any of these is reached.
+    #[expect(clippy::struct_field_names, reason = "they are the keys of the contract")]
     BatchLimitKeys {
         /// Events of a batch.
         max_events: Count = 500,

@@ -16,6 +16,7 @@ macro_rules! tells {
 
 tells! {
     nothing_configured: "",
+    empty_tables: "[sources]\n[sinks]\n",
     no_sinks: ETD,
     no_sources: STDOUT,
     sources_is_no_table: format!("sources = 5\n{STDOUT}"),
