@@ -20,6 +20,10 @@ pub fn schema() -> serde_json::Value {
         if !secret {
             schema.remove("required");
         }
+        // Comments are wrapped, descriptions are not.
+        if let Some(serde_json::Value::String(text)) = schema.get_mut("description") {
+            *text = text.replace('\n', " ");
+        }
     })
     .transform(&mut schema);
     schema.insert("title".to_owned(), "Postrider's configuration".into());

@@ -40,7 +40,7 @@ impl JsonSchema for RawSink {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "oneOf": [
+            "anyOf": [
                 generator.subschema_for::<HecKeys>(),
                 generator.subschema_for::<SyslogKeys>(),
                 generator.subschema_for::<FileKeys>(),

@@ -38,7 +38,7 @@ impl JsonSchema for RawSource {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "oneOf": [generator.subschema_for::<EtdKeys>(), generator.subschema_for::<SerKeys>()],
+            "anyOf": [generator.subschema_for::<EtdKeys>(), generator.subschema_for::<SerKeys>()],
         })
     }
 }
