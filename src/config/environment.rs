@@ -65,10 +65,13 @@ pub(super) fn overlay(
             continue;
         }
         drop_alternatives(file, &path);
-        places.replace(
-            &path.iter().fold(String::new(), |path, key| join(&path, key)),
-            Place::Variable(name.clone()),
-        );
+        let place = Place::Variable(name.clone());
+        let mut so_far = String::new();
+        for key in &path {
+            so_far = join(&so_far, key);
+            places.found(&so_far, &place);
+        }
+        places.replace(&so_far, place);
         insert(&mut tree, &path, value);
         set.insert(path, name);
     }

@@ -67,7 +67,8 @@ pub(super) trait Setting: Sized {
 
 impl<'a> Node<'a> {
     pub(super) fn new(cx: &'a Context<'a>, path: String, value: &'a Value) -> Self {
-        let text = matches!(cx.places.exactly(&path), Some(Place::Variable(_)));
+        let text = matches!(value.kind, ValueKind::String(_))
+            && matches!(cx.places.exactly(&path), Some(Place::Variable(_)));
         Self { cx, path, value, text }
     }
 

@@ -134,3 +134,17 @@ fn the_sections_have_no_more_than_the_file_says() {
     assert_eq!(route.sources, Some(vec!["etd-us".to_owned()]));
     assert_eq!(route.verdicts, Some(vec!["noverdict".to_owned(), "bec".to_owned()]));
 }
+
+proptest::proptest! {
+    /// Whatever is written, it ends in words.
+    #[test]
+    fn no_text_and_no_variable_brings_it_down(
+        key in "[a-z_\\[\\]\".=żé-]{0,12}",
+        value in "[0-9a-zT:{}\\[\\]\",'=\n #.+_ż-]{0,30}",
+        name in "POSTRIDER__(SOURCES|SINKS|[A-Zaż_.-]{0,4})(__(ETD[-_]US|OUT|[A-Zaż_.\\[-]{0,5})){0,2}(__(LAG|RESWEEP|TAGS|SOURCES|CLIENT_SECRET|[A-Zż_]{0,4})){0,2}",
+        text in "[0-9a-z{}\\[\\],\"=ż ]{0,20}",
+    ) {
+        let place = Place::with(&format!("{ETD}{key} = {value}\n{STDOUT}")).env(&name, &text);
+        proptest::prop_assert!(!place.told().is_empty());
+    }
+}

@@ -29,6 +29,11 @@ impl Places {
         }
     }
 
+    /// Notes what brought a table about that nothing else has.
+    pub(super) fn found(&mut self, path: &str, place: &Place) {
+        self.0.entry(path.to_owned()).or_insert_with(|| place.clone());
+    }
+
     /// Forgets what was at and below `path`, which something else now provides.
     pub(super) fn replace(&mut self, path: &str, place: Place) {
         self.0.retain(|known, _| {

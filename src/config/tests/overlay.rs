@@ -105,6 +105,16 @@ fn problems_name_the_variable() {
 }
 
 #[test]
+fn what_the_environment_leaves_out_is_told() {
+    let env = [
+        ("POSTRIDER__SOURCES__ETD_US__TYPE", "cisco_etd"),
+        ("POSTRIDER__SINKS__OUT__TYPE", "stdout"),
+    ];
+    let env = env.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    insta::assert_snapshot!(load(None, env, now()).unwrap_err());
+}
+
+#[test]
 fn a_variable_that_fits_two_names_is_refused() {
     let text = format!("{ETD}{}{STDOUT}", ETD.replace("etd-us", "etd_us"));
     insta::assert_snapshot!(Place::with(&text).env("POSTRIDER__SOURCES__ETD_US__LAG", "6m").told());
