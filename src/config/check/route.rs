@@ -13,6 +13,13 @@ use crate::{
 
 pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams) -> Route {
     let verdicts = chosen(keys.verdicts.value);
+    if verdicts.as_ref().is_some_and(Vec::is_empty) {
+        cx.error(
+            &keys.verdicts.path,
+            "the list is empty, so no message would go here; write verdicts, [\"*\"] for all, or \
+             choose `streams` without \"messages\"",
+        );
+    }
     for (word, path) in verdicts.iter().flatten() {
         verdict(cx, path, word);
     }

@@ -132,11 +132,11 @@ fn look_up(
         let fits = options.iter().any(|option| {
             let mut missing = Vec::new();
             look_up(root, option, value, path, &mut missing);
-            let is_missed = missing.is_empty();
-            if !is_missed && unknown.is_empty() && has_type(root, option, value) {
+            let all_known = missing.is_empty();
+            if !all_known && unknown.is_empty() && has_type(root, option, value) {
                 unknown.append(&mut missing);
             }
-            is_missed
+            all_known
         });
         assert!(fits || !unknown.is_empty(), "{path} fits no option");
         return;

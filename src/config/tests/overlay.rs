@@ -86,6 +86,18 @@ fn a_variable_takes_the_place_of_the_file_s_alternative() {
 }
 
 #[test]
+fn a_variable_takes_the_place_of_a_table_and_a_list() {
+    let text = format!("{ETD}{STDOUT}streams = [\"nonsense\", \"more\"]\n");
+    let config = Place::with(&text.replace("\"hunter2\"", "{ credential = \"etd\" }"))
+        .env("POSTRIDER__SOURCES__ETD_US__CLIENT_SECRET", "0123")
+        .env("POSTRIDER__SINKS__OUT__STREAMS", "*")
+        .config();
+    let Vendor::CiscoEtd(vendor) = &source(&config, "etd-us").vendor else { panic!() };
+    assert_eq!(*vendor.client_secret.read().unwrap(), "0123");
+    assert_eq!(sink(&config, "out").route.streams, None);
+}
+
+#[test]
 fn problems_name_the_variable() {
     insta::assert_snapshot!(
         etd()

@@ -42,6 +42,7 @@ tells! {
     two_sinks_one_file: format!("{ETD}[sinks.a]\ntype = \"file\"\npath = \"DIR/events.jsonl\"\n[sinks.b]\ntype = \"file\"\npath = \"DIR/./x/../events.jsonl\"\n"),
     sink_that_nothing_feeds: format!("{ETD}{SER}{STDOUT}sources = [\"etd-us\"]\nstreams = [\"summary\"]\n"),
     sink_with_empty_filters: format!("{ETD}{STDOUT}sources = []\n"),
+    sink_with_no_verdicts: format!("{ETD}{STDOUT}verdicts = []\n"),
     sink_with_no_streams: format!("{ETD}{STDOUT}streams = []\n"),
     unknown_source: format!("{ETD}{SER}{STDOUT}sources = [\"etd_us\"]\n"),
     unknown_stream: format!("{ETD}{STDOUT}streams = [\"message\"]\n"),
