@@ -57,10 +57,7 @@ impl Fault {
     }
 
     #[must_use]
-    pub fn caused_by(
-        mut self,
-        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-    ) -> Self {
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
@@ -124,7 +121,9 @@ mod tests {
         let (base, cap) = (Duration::from_millis(500), Duration::from_secs(60));
         for (attempt, whole) in [(1, 500), (2, 1_000), (4, 4_000), (8, 60_000), (200, 60_000)] {
             let wait = backoff(attempt, base, cap, &mut rng);
-            assert!(wait <= Duration::from_millis(whole) && wait * 2 >= Duration::from_millis(whole));
+            assert!(
+                wait <= Duration::from_millis(whole) && wait * 2 >= Duration::from_millis(whole)
+            );
         }
     }
 

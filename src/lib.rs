@@ -3,20 +3,20 @@
 //!
 //! The modules in reading order; `docs/ARCHITECTURE.md` is the map.
 
-pub mod cli;
 pub mod app;
-pub mod supervisor;
-pub mod collect;
-pub mod deliver;
-pub mod schedule;
-pub mod source;
-pub mod sink;
-pub mod format;
-pub mod store;
-pub mod config;
-pub mod http;
-pub mod fault;
+pub mod cli;
 pub mod clock;
+pub mod collect;
+pub mod config;
+pub mod deliver;
 pub mod domain;
+pub mod fault;
+pub mod format;
+pub mod http;
+pub mod schedule;
 pub mod simulator;
+pub mod sink;
+pub mod source;
+pub mod store;
+pub mod supervisor;
 pub mod telemetry;
