@@ -11,7 +11,7 @@ use crate::fault::Fault;
 #[expect(clippy::needless_pass_by_value, reason = "used as map_err(http::fault)")]
 pub fn fault(error: reqwest::Error) -> Fault {
     let peer = error.url().map_or_else(|| "the peer".to_owned(), peer);
-    if let Some(tls) = find_tls(&error) {
+    if let Some(tls) = tls::find(&error) {
         return tls::fault(&peer, tls);
     }
     if error.is_connect() && error.is_timeout() {
@@ -68,18 +68,4 @@ fn root(error: &reqwest::Error) -> String {
         Some(io) => plain(io),
         None => cause.to_string(),
     }
-}
-
-fn find_tls(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref() {
-            return Some(tls);
-        }
-        if let Some(tls) = error.downcast_ref().and_then(tls::inside) {
-            return Some(tls);
-        }
-        cause = error.source();
-    }
-    None
 }

@@ -2,6 +2,7 @@
 //! newer, and errors that say what to change.
 
 use std::{
+    error::Error,
     io,
     path::Path,
     sync::{Arc, OnceLock},
@@ -75,9 +76,25 @@ pub fn fault(peer: &str, error: &rustls::Error) -> Fault {
     }
 }
 
-/// The TLS error that rustls put into an input or output error.
+/// The TLS error that rustls put into an input or output error, however often wrapped: such an
+/// error's `source` passes over what is directly in it.
 pub fn inside(error: &io::Error) -> Option<&rustls::Error> {
-    error.get_ref().and_then(|inner| inner.downcast_ref())
+    find(error.get_ref()?)
+}
+
+/// The first TLS error among `error` and its causes.
+pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
+        }
+        if let Some(found) = error.downcast_ref().and_then(inside) {
+            return Some(found);
+        }
+        next = error.source();
+    }
+    None
 }
 
 fn about_certificates(alert: AlertDescription) -> bool {
