@@ -32,11 +32,7 @@ pub(super) fn priority(event: &Event) -> u8 {
 /// HOSTNAME as both RFCs want it: printable ASCII without spaces, at most 255; `-` when nothing is
 /// left.
 pub(super) fn hostname(text: &str) -> String {
-    let name: String = text
-        .trim()
-        .chars()
-        .map(|c| if c.is_ascii_graphic() { c } else { '_' })
-        .take(255)
-        .collect();
+    let name: String =
+        text.trim().chars().map(|c| if c.is_ascii_graphic() { c } else { '_' }).take(255).collect();
     if name.is_empty() { "-".to_owned() } else { name }
 }

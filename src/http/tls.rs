@@ -30,13 +30,11 @@ pub fn tls_config(settings: &Tls) -> Result<ClientConfig, ClientError> {
         .with_custom_certificate_verifier(verifier(settings)?);
     match (&settings.client_cert, &settings.client_key) {
         (None, None) => Ok(builder.with_no_client_auth()),
-        (Some(cert), Some(key)) => builder
-            .with_client_auth_cert(certificates(cert)?, private_key(key)?)
-            .map_err(|source| ClientError::Identity {
-                cert: cert.clone(),
-                key: key.clone(),
-                source,
-            }),
+        (Some(cert), Some(key)) => {
+            builder.with_client_auth_cert(certificates(cert)?, private_key(key)?).map_err(
+                |source| ClientError::Identity { cert: cert.clone(), key: key.clone(), source },
+            )
+        }
         _ => Err(ClientError::HalfIdentity),
     }
 }
@@ -183,6 +181,5 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, ClientError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ClientError> {
-    std::fs::read(path)
-        .map_err(|source| ClientError::Unreadable { path: path.to_owned(), source })
+    std::fs::read(path).map_err(|source| ClientError::Unreadable { path: path.to_owned(), source })
 }

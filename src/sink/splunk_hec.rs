@@ -104,10 +104,7 @@ impl SplunkHec {
             index: settings.index.clone(),
             gzip: settings.gzip,
             batch: sink.batch,
-            envelope: Hec::new(
-                settings.host.as_deref().unwrap_or(host),
-                settings.index.as_deref(),
-            ),
+            envelope: Hec::new(settings.host.as_deref().unwrap_or(host), settings.index.as_deref()),
             clock,
             route: Mutex::new(route),
         })
@@ -151,9 +148,7 @@ impl SplunkHec {
         };
         let result = self.post(&self.endpoints[at], channel, body).await;
         let is_down = match &result {
-            Ok(answer) => {
-                answer.status >= 500 || (answer.status < 300 && answer.reply.is_none())
-            }
+            Ok(answer) => answer.status >= 500 || (answer.status < 300 && answer.reply.is_none()),
             Err(_) => true,
         };
         let mut route = self.route();

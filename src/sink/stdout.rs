@@ -110,7 +110,10 @@ mod tests {
         assert!(matches!(stdout.send(body, &frames).await, Outcome::Accepted));
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines, [&*crate::sink::tests::event(0).json, &*crate::sink::tests::event(1).json]);
+        assert_eq!(
+            lines,
+            [&*crate::sink::tests::event(0).json, &*crate::sink::tests::event(1).json]
+        );
     }
 
     #[tokio::test]

@@ -17,11 +17,7 @@ pub(crate) fn sink() -> config::Sink {
     config::Sink {
         name: "test".parse().unwrap(),
         route: config::Route::default(),
-        batch: BatchLimits {
-            max_events: 500,
-            max_bytes: 1 << 20,
-            max_age: Duration::from_secs(1),
-        },
+        batch: BatchLimits { max_events: 500, max_bytes: 1 << 20, max_age: Duration::from_secs(1) },
         max_in_flight: 1,
         kind: SinkKind::Stdout,
     }

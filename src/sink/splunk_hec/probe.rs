@@ -6,11 +6,7 @@ use super::{
     SplunkHec,
     classify::{Reply, classify},
 };
-use crate::{
-    fault::Fault,
-    http,
-    sink::Outcome,
-};
+use crate::{fault::Fault, http, sink::Outcome};
 
 /// Some receivers know only one of them.
 const HEALTH: [&str; 2] = ["/services/collector/health", "/services/collector/health/1.0"];

@@ -37,8 +37,7 @@ fn plain() -> Secret {
 }
 
 fn answer(status: u16, code: u32) -> ResponseTemplate {
-    ResponseTemplate::new(status)
-        .set_body_json(serde_json::json!({ "text": "said", "code": code }))
+    ResponseTemplate::new(status).set_body_json(serde_json::json!({ "text": "said", "code": code }))
 }
 
 async fn answering(status: u16, code: u32) -> MockServer {

@@ -123,11 +123,17 @@ impl Connection {
         };
         match timeout(pause, read).await {
             Err(_) => Ok(()),
-            Ok(Ok(0)) => Err(Fault::transient(format!(
-                "{} closed the connection at once; a receiver that refuses our client \
-                 certificate, or has none to ask for, may do that",
-                self.address
-            ))),
+            Ok(result) if is_end(&result) => {
+                let reason = match &self.stream {
+                    Stream::Tcp(_) => "it may take connections from certain addresses only",
+                    Stream::Tls(_) => {
+                        "it may refuse our client certificate, or miss one: check \
+                         tls.client_cert and what it permits"
+                    }
+                };
+                let text = format!("{} closed the connection at once: {reason}", self.address);
+                Err(Fault::transient(text))
+            }
             Ok(result) => Err(self.ended(result)),
         }
     }
@@ -156,7 +162,9 @@ impl Connection {
 
     fn ended(&self, result: io::Result<usize>) -> Fault {
         match result {
-            Ok(0) => Fault::transient(format!("{} closed the connection", self.address)),
+            result if is_end(&result) => {
+                Fault::transient(format!("{} closed the connection", self.address))
+            }
             Ok(_) => Fault::transient(format!(
                 "{} sent data, which a syslog receiver does not do",
                 self.address
@@ -171,5 +179,13 @@ impl Connection {
             None => Fault::transient(format!("the connection to {} broke", self.address))
                 .caused_by(plain(error)),
         }
+    }
+}
+
+/// An end of stream, in TLS also one without its goodbye: receivers seldom send it.
+fn is_end(result: &io::Result<usize>) -> bool {
+    match result {
+        Ok(read) => *read == 0,
+        Err(error) => error.kind() == io::ErrorKind::UnexpectedEof,
     }
 }
