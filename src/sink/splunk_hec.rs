@@ -10,7 +10,9 @@ use std::{
 
 use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use reqwest::header::{
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
+};
 use uuid::Uuid;
 
 use self::{
@@ -115,12 +117,18 @@ impl SplunkHec {
     }
 
     /// One request. Errors are those of the connection; what HEC says is in the answer.
-    async fn post(&self, endpoint: &str, channel: Uuid, body: Bytes) -> Result<Answer, Fault> {
+    async fn post(
+        &self,
+        endpoint: &str,
+        channel: Uuid,
+        token: HeaderValue,
+        body: Bytes,
+    ) -> Result<Answer, Fault> {
         let url = format!("{endpoint}/services/collector/event");
         let mut request = self
             .client
             .post(&url)
-            .header(reqwest::header::AUTHORIZATION, self.token.header()?)
+            .header(AUTHORIZATION, token)
             .header(CHANNEL, channel.to_string())
             .header(CONTENT_TYPE, "application/json");
         if self.gzip && !body.is_empty() {
@@ -141,27 +149,33 @@ impl SplunkHec {
     }
 
     /// Sends to the endpoint that is next and draws conclusions for the following batches.
-    async fn attempt(&self, body: Bytes, frames: usize, body_len: usize) -> Outcome {
+    async fn attempt(&self, token: HeaderValue, body: Bytes) -> Result<Answer, Fault> {
         let (at, channel) = {
             let route = self.route();
             (route.endpoints.current(), route.channel)
         };
-        let result = self.post(&self.endpoints[at], channel, body).await;
-        let is_down = match &result {
-            Ok(answer) => answer.status >= 500 || (answer.status < 300 && answer.reply.is_none()),
-            Err(_) => true,
-        };
+        let result = self.post(&self.endpoints[at], channel, token, body).await;
+        let is_down = result.as_ref().is_ok_and(Answer::is_down) || result.is_err();
         let mut route = self.route();
         if !is_down {
             route.endpoints.worked(at);
         } else if route.endpoints.failed(at, self.clock.now()) {
             route.renew_channel();
         }
-        drop(route);
-        match result {
-            Ok(answer) => classify(&answer, frames, body_len),
-            Err(fault) => Outcome::Failed(fault),
+        result
+    }
+
+    /// Sends, once more where the token was rotated: whoever changed its file need not wait for
+    /// the next attempt.
+    async fn deliver(&self, body: Bytes) -> Result<Answer, Fault> {
+        let token = self.token.header()?;
+        let answer = self.attempt(token.clone(), body.clone()).await?;
+        if answer.refuses_token()
+            && let Some(token) = self.token.after(&token)
+        {
+            return self.attempt(token, body).await;
         }
+        Ok(answer)
     }
 }
 
@@ -198,14 +212,10 @@ impl Sink for SplunkHec {
         } else {
             body
         };
-        let outcome = self.attempt(body.clone(), frames.len(), body_len).await;
-        // A rotated token: whoever changed its file need not wait for the next attempt.
-        if matches!(&outcome, Outcome::Failed(fault) if fault.kind == Kind::Auth)
-            && self.token.reread()
-        {
-            return self.attempt(body, frames.len(), body_len).await;
+        match self.deliver(body).await {
+            Ok(answer) => classify(&answer, frames.len(), body_len),
+            Err(fault) => Outcome::Failed(fault),
         }
-        outcome
     }
 
     async fn probe(&self) -> Result<String, Fault> {

@@ -28,6 +28,9 @@ mod unacknowledged;
 /// The most that an IPv4 datagram carries.
 const MAX_DATAGRAM: usize = 65_507;
 
+/// A short wait between looks at something that the kernel does not announce.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
 pub struct Syslog {
     target: Target,
     header: Header,
@@ -152,9 +155,6 @@ impl Sink for Syslog {
         probe::probe(&self.target, self.framing.is_none()).await
     }
 }
-
-/// A short wait between looks at something that the kernel does not announce.
-const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,18 @@ pub(super) struct Answer {
     pub(super) index: Option<String>,
 }
 
+impl Answer {
+    /// Another endpoint may do better.
+    pub(super) fn is_down(&self) -> bool {
+        self.status >= 500 || (self.status < 300 && self.reply.is_none())
+    }
+
+    pub(super) fn refuses_token(&self) -> bool {
+        let code = self.reply.as_ref().and_then(|reply| reply.code);
+        matches!(self.status, 401 | 403) || matches!(code, Some(1..=4 | 21 | 22))
+    }
+}
+
 /// Decides what became of a batch of `frames` events and `body_len` bytes before compression.
 pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outcome {
     let reply = answer.reply.clone().unwrap_or_default();

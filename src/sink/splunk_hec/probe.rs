@@ -45,9 +45,12 @@ async fn health(sink: &SplunkHec, endpoint: &str) -> Result<String, Fault> {
 
 async fn token(sink: &SplunkHec, endpoint: &str) -> Result<(), Fault> {
     let channel = sink.route().channel;
-    let mut answer = sink.post(endpoint, channel, Bytes::new()).await?;
-    if matches!(answer.status, 401 | 403) && sink.token.reread() {
-        answer = sink.post(endpoint, channel, Bytes::new()).await?;
+    let header = sink.token.header()?;
+    let mut answer = sink.post(endpoint, channel, header.clone(), Bytes::new()).await?;
+    if answer.refuses_token()
+        && let Some(header) = sink.token.after(&header)
+    {
+        answer = sink.post(endpoint, channel, header, Bytes::new()).await?;
     }
     let code = answer.reply.as_ref().and_then(|reply: &Reply| reply.code);
     if answer.status == 400 && code == Some(NO_DATA) {

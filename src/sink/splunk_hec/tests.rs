@@ -155,6 +155,10 @@ async fn a_missing_or_impossible_token_holds() {
         assert_eq!(fault.kind, Kind::Auth);
     }
     assert!(server.received_requests().await.unwrap().is_empty());
+    let gone = Secret::file("/nonexistent/token");
+    let hec = hec(&settings(&[&server, &server], gone));
+    let Outcome::Failed(_) = send(&hec).await else { panic!() };
+    assert_eq!(hec.route().endpoints.current(), 0, "the endpoint is not to blame");
 }
 
 #[tokio::test]

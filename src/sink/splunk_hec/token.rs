@@ -1,6 +1,6 @@
 //! The token, read once and kept until Splunk refuses it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use reqwest::header::HeaderValue;
 
@@ -18,7 +18,7 @@ impl Token {
 
     /// The value of `Authorization`, marked so that no log shows it.
     pub(super) fn header(&self) -> Result<HeaderValue, Fault> {
-        let mut kept = self.header.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept();
         if let Some(header) = &*kept {
             return Ok(header.clone());
         }
@@ -27,11 +27,19 @@ impl Token {
         Ok(header)
     }
 
-    /// Forgets the token, which was refused, and reads it again. True where it is another one now.
-    pub(super) fn reread(&self) -> bool {
-        let refused = self.header.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // An unreadable secret is told by whoever needs it next.
-        refused.is_some() && self.header().is_ok_and(|header| Some(header) != refused)
+    /// The token after Splunk refused `refused`: another one where it was rotated meanwhile, else
+    /// `None`. Of several batches that were refused together, each gets the new one.
+    pub(super) fn after(&self, refused: &HeaderValue) -> Option<HeaderValue> {
+        let mut kept = self.kept();
+        if kept.as_ref().is_none_or(|header| header == refused) {
+            // What cannot be read now is told by the next attempt, which reads again.
+            *kept = self.read().ok();
+        }
+        kept.clone().filter(|header| header != refused)
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<HeaderValue>> {
+        self.header.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read(&self) -> Result<HeaderValue, Fault> {
@@ -45,5 +53,24 @@ impl Token {
         })?;
         header.set_sensitive(true);
         Ok(header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_batches_that_were_refused_together_get_the_rotated_token() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "old").unwrap();
+        let token = Token::new(Secret::file(file.path()));
+        let old = token.header().unwrap();
+        assert_eq!(token.after(&old), None);
+        std::fs::write(file.path(), "new").unwrap();
+        for _ in 0..3 {
+            assert_eq!(token.after(&old).unwrap(), "Splunk new");
+        }
+        assert!(!format!("{old:?}").contains("old"));
     }
 }
