@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::client::TlsStream;
 
-use super::{LOOK_AGAIN, unacknowledged::unacknowledged};
+use super::{LOOK_AGAIN, target::TRUST_AFTER, unacknowledged::unacknowledged};
 use crate::{
     fault::Fault,
     http::{plain, tls},
@@ -25,6 +25,8 @@ pub(super) struct Connection {
     peer: SocketAddr,
     /// As configured, for texts.
     address: String,
+    /// A batch was accepted over it.
+    is_proven: bool,
 }
 
 enum Stream {
@@ -34,11 +36,16 @@ enum Stream {
 
 impl Connection {
     pub(super) fn tcp(stream: TcpStream, peer: SocketAddr, address: &str) -> Self {
-        Self { stream: Stream::Tcp(stream), peer, address: address.to_owned() }
+        Self { stream: Stream::Tcp(stream), peer, address: address.to_owned(), is_proven: false }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, peer: SocketAddr, address: &str) -> Self {
-        Self { stream: Stream::Tls(Box::new(stream)), peer, address: address.to_owned() }
+        Self {
+            stream: Stream::Tls(Box::new(stream)),
+            peer,
+            address: address.to_owned(),
+            is_proven: false,
+        }
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
@@ -75,7 +82,7 @@ impl Connection {
             let left = unacknowledged(self.socket()).map_err(|error| self.broke(&error))?;
             self.check().await?;
             if left == 0 {
-                return Ok(());
+                break;
             }
             if Instant::now() >= deadline {
                 return Err(Fault::transient(format!(
@@ -87,6 +94,13 @@ impl Connection {
             sleep(wait).await;
             wait = (wait * 2).min(Duration::from_millis(50));
         }
+        // A peer may take a connection and what comes over it before it looks who is there, or
+        // finds that it has nowhere to pass it on to. So the first batch counts a little later.
+        if !self.is_proven {
+            self.stays_open(TRUST_AFTER).await?;
+            self.is_proven = true;
+        }
+        Ok(())
     }
 
     /// Whether the connection stands at this moment.

@@ -21,7 +21,8 @@ use crate::{
 const SEND_BUFFER: u32 = 64 * 1024;
 
 /// With TLS 1.3 a receiver that refuses our certificate says so only after the handshake, which
-/// succeeded; rsyslog just closes. Only after this pause the connection is trusted.
+/// succeeded; rsyslog just closes. Only after this pause the connection is trusted, and its first
+/// batch counts only after another.
 pub(super) const TRUST_AFTER: Duration = Duration::from_millis(300);
 
 pub(super) struct Target {

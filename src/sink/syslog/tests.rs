@@ -190,6 +190,20 @@ async fn a_peer_that_never_reads_is_not_delivery() {
 }
 
 #[tokio::test]
+async fn a_peer_that_takes_the_first_batch_and_hangs_up_has_not_accepted_it() {
+    let (listener, port) = listen().await;
+    let syslog = syslog(&settings(port, Transport::Tcp));
+    let peer = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let (outcome, ()) = tokio::join!(send(&syslog, 1), peer);
+    let fault = fault(outcome);
+    assert!(fault.to_string().contains("closed the connection at once"), "{fault}");
+}
+
+#[tokio::test]
 async fn a_peer_that_talks_back_is_no_receiver() {
     use tokio::io::AsyncWriteExt;
     let (listener, port) = listen().await;
