@@ -20,6 +20,9 @@ mod bearer;
 mod text;
 mod when;
 
+#[cfg(test)]
+mod testing;
+
 /// What to fetch: one page of one slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {

@@ -78,7 +78,9 @@ pub(super) fn filled(value: &RawValue) -> Option<Cow<'_, str>> {
 
 /// Whether a value is one of the spellings of nothing.
 pub(super) fn is_nothing(value: &RawValue) -> bool {
-    matches!(value.get(), "null" | "\"\"" | "[]" | "{}")
+    let inside = |open, close| value.get().strip_prefix(open)?.strip_suffix(close);
+    matches!(value.get(), "null" | "\"\"")
+        || inside('[', ']').or_else(|| inside('{', '}')).is_some_and(|text| text.trim().is_empty())
 }
 
 /// The first member called `name`.
