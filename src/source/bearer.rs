@@ -7,7 +7,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use reqwest::header::HeaderValue;
+use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -153,6 +153,21 @@ pub(super) fn sensitive(value: &str, name: &str) -> Result<HeaderValue, Fault> {
     })?;
     header.set_sensitive(true);
     Ok(header)
+}
+
+/// The client secret in the encoding of a token request: Basic, or the end of a form. A server that
+/// echoes the request would show it in this shape.
+pub(super) fn sent(request: &reqwest::RequestBuilder) -> Zeroizing<String> {
+    let encoded = || {
+        let request = request.try_clone()?.build().ok()?;
+        let basic = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
+        if let Some(basic) = basic {
+            return basic.strip_prefix("Basic ").map(str::to_owned);
+        }
+        let form = std::str::from_utf8(request.body()?.as_bytes()?).ok()?;
+        form.split("client_secret=").nth(1).map(str::to_owned)
+    };
+    Zeroizing::new(encoded().unwrap_or_default())
 }
 
 /// The first of `names` that is a filled string in `members`.

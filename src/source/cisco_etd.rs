@@ -77,23 +77,26 @@ impl Source for CiscoEtd {
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
         let mut bearer = self.bearer(None).await?;
         let mut answer = self.search(query, &bearer).await?;
+        // An echo may have what was sent before, too.
+        let refused = bearer.clone();
         if refusal::wants_new_token(answer.status, &answer.text()) {
             bearer = self.bearer(Some(&bearer)).await?;
             answer = self.search(query, &bearer).await?;
         }
         let now = self.clock.now();
+        let secrets = [refused.secrets(), bearer.secrets()].concat();
         if answer.status != 200 {
             return Err(refusal::classify(&refusal::Refusal {
                 call: refusal::Call::Search { interval: query.interval },
                 status: answer.status,
                 retry_after: answer.retry_after(now),
-                body: &answer.redacted(&bearer.secrets()),
+                body: &answer.redacted(&secrets),
                 now,
                 had_page_token: query.page_token.is_some(),
             }));
         }
         let mut page = page::read(&answer.text(), query.interval).map_err(|oddity| {
-            let body = super::text::excerpt(&answer.redacted(&bearer.secrets()));
+            let body = super::text::excerpt(&answer.redacted(&secrets));
             Fault::transient(format!("{} answered 200, but {oddity}: {body}", search::NAME))
         })?;
         page.server_time = answer.server_time();

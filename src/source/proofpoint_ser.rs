@@ -97,18 +97,21 @@ impl Source for ProofpointSer {
         let window = query.interval;
         let mut bearer = self.bearer(None).await?;
         let mut answer = self.summary(window, &bearer).await?;
+        // An echo may have what was sent before, too.
+        let refused = bearer.clone();
         if answer.status == 401 {
             bearer = self.bearer(Some(&bearer)).await?;
             answer = self.summary(window, &bearer).await?;
         }
         let now = self.clock.now();
+        let secrets = [refused.secrets(), bearer.secrets()].concat();
         if answer.status != 200 {
-            let body = answer.redacted(&bearer.secrets());
+            let body = answer.redacted(&secrets);
             let call = refusal::Call::Summary { path: &self.config.summary_path };
             return Err(refusal::classify(call, answer.status, answer.retry_after(now), &body));
         }
         let mut page = summary::read(&answer.text(), window).map_err(|oddity| {
-            let body = excerpt(&answer.redacted(&bearer.secrets()));
+            let body = excerpt(&answer.redacted(&secrets));
             Fault::transient(format!("{} answered 200, but {oddity}: {body}", self.name()))
         })?;
         page.server_time = answer.server_time();

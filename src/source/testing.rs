@@ -125,3 +125,53 @@ pub(super) fn any_json() -> impl proptest::strategy::Strategy<Value = serde_json
         ]
     })
 }
+
+/// A vendor on loopback: tokens `bearer-1`, `bearer-2`, … and one prepared answer after another,
+/// the last one for ever.
+pub(super) struct Vendor {
+    pub(super) server: wiremock::MockServer,
+    tokens: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl Vendor {
+    /// `token` makes the token answer of its number; `answers` are for everything else.
+    pub(super) async fn start(
+        token_path: &str,
+        token: impl Fn(usize) -> wiremock::ResponseTemplate + Send + Sync + 'static,
+        answers: Vec<wiremock::ResponseTemplate>,
+    ) -> Self {
+        use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+        let (server, tokens) =
+            (wiremock::MockServer::start().await, Arc::new(AtomicUsize::default()));
+        let (given, counted) = (AtomicUsize::default(), Arc::clone(&tokens));
+        let token_path = token_path.to_owned();
+        let respond = move |request: &wiremock::Request| {
+            if request.url.path() == token_path {
+                token(counted.fetch_add(1, SeqCst) + 1)
+            } else {
+                answers[given.fetch_add(1, SeqCst).min(answers.len() - 1)].clone()
+            }
+        };
+        let any = wiremock::Mock::given(wiremock::matchers::any());
+        any.respond_with(respond).mount(&server).await;
+        Self { server, tokens }
+    }
+
+    pub(super) fn tokens(&self) -> usize {
+        self.tokens.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// The requests other than for tokens.
+    pub(super) async fn requests(&self) -> Vec<wiremock::Request> {
+        let all = self.server.received_requests().await.unwrap();
+        all.into_iter().filter(|request| !request.url.path().ends_with("token")).collect()
+    }
+}
+
+/// `text`, gzipped.
+pub(super) fn gzip(text: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(text.as_bytes()).unwrap();
+    gzip.finish().unwrap()
+}

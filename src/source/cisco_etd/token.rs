@@ -50,10 +50,12 @@ impl CiscoEtd {
         if let Some(key) = &api_key {
             request = request.header(API_KEY, bearer::sensitive(key, "api_key")?);
         }
+        let sent = bearer::sent(&request);
         self.pace.take().await;
         let answer = Answer::to(request, NAME, MAX_BODY).await?;
         let now = self.clock.now();
-        let secrets = [secret.as_str(), api_key.as_ref().map_or("", |key| key.as_str())];
+        let key = api_key.as_ref().map_or("", |key| key.as_str());
+        let secrets = [sent.as_str(), secret.as_str(), key];
         if answer.status != 200 {
             return Err(refusal::classify(&Refusal {
                 call: Call::Token,

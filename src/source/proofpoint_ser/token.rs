@@ -39,9 +39,10 @@ impl ProofpointSer {
         ];
         let request =
             self.http.post(&self.config.token_url).header(ACCEPT, "application/json").form(&form);
+        let sent = bearer::sent(&request);
         self.pace.take().await;
         let answer = Answer::to(request, NAME, MAX_BODY).await?;
-        let body = answer.redacted(&[secret.as_str()]);
+        let body = answer.redacted(&[sent.as_str(), secret.as_str()]);
         if answer.status != 200 {
             let retry_after = answer.retry_after(self.clock.now());
             return Err(refusal::classify(Call::Token, answer.status, retry_after, &body));
