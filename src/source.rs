@@ -15,6 +15,14 @@ pub mod cisco_etd;
 pub mod pace;
 pub mod proofpoint_ser;
 
+mod answer;
+mod bearer;
+mod text;
+mod when;
+
+#[cfg(test)]
+mod testing;
+
 /// What to fetch: one page of one slice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {

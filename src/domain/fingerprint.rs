@@ -136,11 +136,20 @@ impl<'de> serde::Deserialize<'de> for Key<'de> {
                 Ok(Key(Cow::Borrowed(name)))
             }
 
+            fn visit_borrowed_bytes<E>(self, name: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Key(String::from_utf8_lossy(name)))
+            }
+
             fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
                 Ok(Key(Cow::Owned(name.to_owned())))
             }
+
+            fn visit_bytes<E>(self, name: &[u8]) -> Result<Self::Value, E> {
+                Ok(Key(Cow::Owned(String::from_utf8_lossy(name).into_owned())))
+            }
         }
-        deserializer.deserialize_str(Name)
+        // As bytes, because a lone surrogate in one name must not hide all other members.
+        deserializer.deserialize_bytes(Name)
     }
 }
 
@@ -301,6 +310,12 @@ mod tests {
         assert_eq!(names(r#"{"a":{"b":{"c":1}}}"#, r#"{"a":{"x":1}}"#), ["a.b", "a.x"]);
         assert_eq!(names(r#"{"d":{"2.X.X":1}}"#, r#"{"d":{"2.X.X":2}}"#), ["d.2.X.X"]);
         assert_eq!(names(r#"{"a":{"b":1}}"#, r#"{"a":{}}"#), ["a"]);
+    }
+
+    #[test]
+    fn half_a_character_in_a_name_hides_no_other_member() {
+        let raw: &RawValue = serde_json::from_str(r#"{"half \ud83d":1,"\u0069d":"x"}"#).unwrap();
+        assert_eq!(object(raw).unwrap()[1].0, "id");
     }
 
     #[test]
