@@ -26,7 +26,7 @@ mod section;
 #[cfg(test)]
 mod tests;
 mod text;
-mod units;
+pub mod units;
 
 pub use environment::configures;
 pub use example::{example, minimal};

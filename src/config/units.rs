@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 const SECOND: u64 = 1000;
 
 /// `250ms`, `30s`, `5m`, `1h`, `7d`: one integer and one unit.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
     let millis = scaled(
         text,
         &[
