@@ -128,7 +128,7 @@ fn is_time(json: &str) -> bool {
 /// A scalar, or a list of strings.
 fn is_flat(json: &str) -> bool {
     match json.as_bytes().first() {
-        Some(b'{') | Some(b'n') => false,
+        Some(b'{' | b'n') => false,
         Some(b'[') => serde_json::from_str::<Vec<String>>(json).is_ok(),
         _ => true,
     }
