@@ -3,6 +3,14 @@
 //!
 //! Each server answers questions under `/sim/`, so that other processes can ask too.
 
+/// Appends formatted text to a `String`.
+macro_rules! put {
+    ($out:expr, $($arguments:tt)*) => {
+        std::fmt::Write::write_fmt($out, format_args!($($arguments)*))
+            .expect("a String takes all that is written to it")
+    };
+}
+
 mod admin;
 mod content;
 mod desk;
@@ -159,7 +167,7 @@ impl Simulation {
             let stopped = stop.clone().cancelled_owned();
             tasks.spawn(async move {
                 // Serving does not fail: errors of single connections are hyper's own affair.
-                let _ = axum::serve(listener, router).with_graceful_shutdown(stopped).await;
+                axum::serve(listener, router).with_graceful_shutdown(stopped).await.ok();
             });
             anyhow::Ok(format!("http://{address}"))
         };
@@ -292,7 +300,6 @@ mod millis {
 
     use serde::{Deserialize as _, Deserializer, Serializer};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub(super) fn serialize<S: Serializer>(of: &Duration, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_u64(u64::try_from(of.as_millis()).unwrap_or(u64::MAX))
     }

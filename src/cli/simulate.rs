@@ -1,6 +1,344 @@
-//! stub
+//! `postrider simulate`: the vendors and SIEMs alone, to try things against.
+
+use std::{fmt::Write as _, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use jiff::Span;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    simulator::{
+        EtdOptions, FaultKind, Faults, HecOptions, Limits, Listen, Options, Quirks, Rate,
+        SerOptions, Shape, Simulation,
+    },
+};
+
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-pub async fn run(_: Args) -> anyhow::Result<()> {
+#[expect(clippy::struct_excessive_bools, reason = "they are flags of a command line")]
+pub struct Args {
+    /// Same seed, same data and faults
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// ETD messages in the range
+    #[arg(long, default_value_t = 10_000)]
+    messages: u64,
+    /// How many hours the messages' range goes back from now
+    #[arg(long, default_value_t = 24, conflicts_with = "days")]
+    hours: u32,
+    /// The same in days
+    #[arg(long)]
+    days: Option<u32>,
+    /// New ETD messages a second, from now on
+    #[arg(long, default_value_t = 0.0)]
+    live: f64,
+    /// SER application users
+    #[arg(long, default_value_t = 12)]
+    users: u32,
+    /// How the SER summary is written: normal, flat, wrapped, keyed, …
+    #[arg(long, default_value = "normal")]
+    ser_shape: Shape,
+    /// No quirks: vendors as their guides describe them
+    #[arg(long)]
+    plain: bool,
+    /// Oldest messages first (newest first otherwise)
+    #[arg(long)]
+    oldest_first: bool,
+    /// ETD answers 502 when more than so many messages are asked for
+    #[arg(long, value_name = "PAGE_SIZE")]
+    too_large_above: Option<u32>,
+    /// ETD asks for no x-api-key, as in 2023
+    #[arg(long)]
+    no_api_key: bool,
+    /// How near to now an ETD search may end, in seconds
+    #[arg(long, default_value_t = 300, value_name = "SECONDS")]
+    now_margin: u64,
+    /// The share of calls that fail, 0 to 1
+    #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
+    faults: f64,
+    /// Which faults; all by default
+    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    fault_kinds: Vec<FaultKind>,
+    /// What Retry-After says, in seconds
+    #[arg(long, default_value_t = 1, value_name = "SECONDS")]
+    retry_after: u64,
+    /// Vendors keep their real limits: ETD 2 a second (burst 4), 10,000 a day; SER 1,000 a minute
+    #[arg(long)]
+    limits: bool,
+    /// ETD calls a second; implies a limit
+    #[arg(long, value_name = "CALLS")]
+    etd_per_second: Option<f64>,
+    /// ETD calls at once
+    #[arg(long, default_value_t = 4, value_name = "CALLS")]
+    etd_burst: u32,
+    /// ETD calls a UTC day; implies a limit
+    #[arg(long, value_name = "CALLS")]
+    etd_per_day: Option<u32>,
+    /// SER calls in any minute; implies a limit
+    #[arg(long, value_name = "CALLS")]
+    ser_per_minute: Option<u32>,
+    /// The HEC token demands indexer acknowledgement
+    #[arg(long)]
+    hec_ack: bool,
+    /// One batch in N is answered, then lost before it is indexed (with --hec-ack)
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    hec_lose_batch_every: u64,
+    /// The HEC answers as Splunk Cloud does
+    #[arg(long)]
+    hec_cloud: bool,
+    /// The HEC does not hash contents: faster, but `/sim/received` lacks `content`
+    #[arg(long)]
+    hec_no_content: bool,
+    /// The syslog receiver closes a connection after N messages
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    syslog_close_every: u64,
+    /// The address to listen on
+    #[arg(long, default_value = "127.0.0.1")]
+    listen: IpAddr,
+    /// Port of the ETD simulator; 0 is any free one
+    #[arg(long, default_value_t = 0)]
+    etd_port: u16,
+    /// Port of the SER simulator
+    #[arg(long, default_value_t = 0)]
+    ser_port: u16,
+    /// Port of the HEC simulator
+    #[arg(long, default_value_t = 0)]
+    hec_port: u16,
+    /// Port of the syslog receiver (TCP)
+    #[arg(long, default_value_t = 0)]
+    syslog_port: u16,
+    /// Writes a configuration for these servers to FILE instead of standard output
+    #[arg(long, value_name = "FILE")]
+    write_config: Option<PathBuf>,
+    /// The state directory that the configuration names
+    #[arg(long, default_value = "postrider-state", value_name = "DIRECTORY")]
+    state: PathBuf,
+    /// The configuration also sends to the syslog receiver
+    #[arg(long)]
+    with_syslog: bool,
+    /// The configuration also writes to this file
+    #[arg(long, value_name = "FILE")]
+    with_file: Option<PathBuf>,
+}
+
+/// Serves until Ctrl-C.
+#[expect(clippy::print_stdout, reason = "the addresses and the configuration are the output")]
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    let simulation = Simulation::start(args.options()).await.context("starting the simulators")?;
+    let config = args.config(&simulation)?;
+    println!("# ETD      {}", simulation.etd_url);
+    println!("# SER      {}", simulation.ser_url);
+    println!("# HEC      {}", simulation.hec_url);
+    println!("# syslog   {} (tcp)", simulation.syslog_addr);
+    println!("# questions: GET /sim/stats, /sim/truth, /sim/received, /sim/faults");
+    match &args.write_config {
+        None => println!("{config}"),
+        Some(path) => {
+            // A reader that waits for the file must find it whole.
+            let mut unfinished = path.clone().into_os_string();
+            unfinished.push(".new");
+            let unfinished = PathBuf::from(unfinished);
+            tokio::fs::write(&unfinished, config)
+                .await
+                .with_context(|| format!("writing {}", unfinished.display()))?;
+            tokio::fs::rename(&unfinished, path)
+                .await
+                .with_context(|| format!("writing {}", path.display()))?;
+            println!("# configuration in {}", path.display());
+        }
+    }
+    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    simulation.stop().await;
     Ok(())
+}
+
+impl Args {
+    fn options(&self) -> Options {
+        let clock = SystemClock;
+        let now = clock.now();
+        let hours = self.days.map_or(self.hours, |days| days.saturating_mul(24));
+        let from = now.checked_sub(Span::new().hours(hours.max(1))).unwrap_or(now);
+        let mut quirks = if self.plain { Quirks::plain() } else { Quirks::default() };
+        quirks.newest_first &= !self.oldest_first;
+        quirks.too_large_above = self.too_large_above;
+        let defaults = EtdOptions::default();
+        let kinds = match self.fault_kinds.as_slice() {
+            [] => FaultKind::ALL.to_vec(),
+            kinds => kinds.to_vec(),
+        };
+        let per_second = self.etd_per_second.or(self.limits.then_some(2.0));
+        let etd_limits = Limits {
+            per_second: per_second.map(|rate| Rate { rate, burst: self.etd_burst }),
+            per_day: self.etd_per_day.or(self.limits.then_some(10_000)),
+            per_minute: None,
+        };
+        let per_minute = self.ser_per_minute.or(self.limits.then_some(1_000));
+        Options {
+            seed: self.seed,
+            clock: Arc::new(clock),
+            faults: Faults {
+                rate: self.faults,
+                kinds,
+                retry_after: Duration::from_secs(self.retry_after),
+                ..Faults::default()
+            },
+            etd: EtdOptions {
+                messages: self.messages,
+                range: Some([from, now]),
+                live_per_second: self.live,
+                api_key: defaults.api_key.clone().filter(|_| !self.no_api_key),
+                now_margin: Duration::from_secs(self.now_margin),
+                limits: etd_limits,
+                quirks,
+                ..defaults
+            },
+            ser: SerOptions {
+                users: self.users,
+                shape: self.ser_shape,
+                shuffle: !self.plain,
+                limits: Limits { per_minute, ..Limits::default() },
+                ..SerOptions::default()
+            },
+            hec: HecOptions {
+                use_ack: self.hec_ack,
+                ack_polls: 1,
+                lose_batch_every: self.hec_lose_batch_every,
+                cloud: self.hec_cloud,
+                content: !self.hec_no_content,
+                ..HecOptions::default()
+            },
+            syslog_close_every: self.syslog_close_every,
+            listen: Listen {
+                ip: self.listen,
+                etd: self.etd_port,
+                ser: self.ser_port,
+                hec: self.hec_port,
+                syslog: self.syslog_port,
+            },
+        }
+    }
+
+    /// A configuration that collects from these servers and delivers to them.
+    fn config(&self, simulation: &Simulation) -> anyhow::Result<String> {
+        let options = self.options();
+        let hours = self.days.map_or(self.hours, |days| days.saturating_mul(24)).max(1);
+        // The range began before this was written: what is asked for must reach behind it.
+        let start = format!("{}m", u64::from(hours) * 60 + 10);
+        let lag = format!("{}s", self.now_margin + 60);
+        let quote = |text: &str| toml::Value::from(text).to_string();
+        let mut config = String::new();
+        let state = quote(&self.state.display().to_string());
+        write!(config, "[state]\ndirectory = {state}\n\n[admin]\nlisten = \"127.0.0.1:0\"\n")?;
+        let etd = &options.etd;
+        write!(
+            config,
+            "\n[sources.etd-sim]\ntype = \"cisco_etd\"\nbase_url = {}\nclient_id = {}\n\
+             client_secret = {}\n",
+            quote(&simulation.etd_url),
+            quote(&etd.client_id),
+            quote(&etd.client_secret),
+        )?;
+        if let Some(key) = &etd.api_key {
+            writeln!(config, "api_key = {}", quote(key))?;
+        }
+        let (per_second, burst) =
+            etd.limits.per_second.map_or((1_000.0, 1_000), |rate| (rate.rate, rate.burst));
+        let per_day = etd.limits.per_day.unwrap_or(100_000_000);
+        write!(
+            config,
+            "schedule = {{ every = \"5s\" }}\nstart = \"{start}\"\nlag = \"{lag}\"\n\
+             slice = \"1h\"\nrate_limit = {{ per_second = {per_second}, burst = {burst}, \
+             per_day = {per_day} }}\n"
+        )?;
+        let ser = &options.ser;
+        let per_minute = ser.limits.per_minute.unwrap_or(60_000);
+        write!(
+            config,
+            "\n[sources.ser-sim]\ntype = \"proofpoint_ser\"\nbase_url = {url}\n\
+             token_url = {}\nclient_id = {}\nclient_secret = {}\nschedule = {{ every = \"10s\" }}\n\
+             start = \"{start}\"\nlag = \"1m\"\nslice = \"1h\"\n\
+             rate_limit = {{ per_minute = {per_minute}, burst = 50 }}\n",
+            quote(&format!("{}/v1/token", simulation.ser_url)),
+            quote(&ser.client_id),
+            quote(&ser.client_secret),
+            url = quote(&simulation.ser_url),
+        )?;
+        let acknowledgements = if self.hec_ack { "required" } else { "auto" };
+        write!(
+            config,
+            "\n[sinks.splunk-sim]\ntype = \"splunk_hec\"\nendpoints = [{}]\ntoken = {}\n\
+             index = \"email\"\nacknowledgements = \"{acknowledgements}\"\n",
+            quote(&simulation.hec_url),
+            quote(&options.hec.token),
+        )?;
+        if self.with_syslog {
+            write!(
+                config,
+                "\n[sinks.syslog-sim]\ntype = \"syslog\"\naddress = {}\ntransport = \"tcp\"\n\
+                 framing = \"octet_counting\"\nheader = \"rfc5424\"\npayload = \"json\"\n\
+                 max_message = \"64KiB\"\n",
+                quote(&simulation.syslog_addr.to_string()),
+            )?;
+        }
+        if let Some(path) = &self.with_file {
+            let path = quote(&path.display().to_string());
+            write!(config, "\n[sinks.file-sim]\ntype = \"file\"\npath = {path}\n")?;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn args(of: &[&str]) -> Args {
+        let program = std::iter::once("simulate");
+        Command::try_parse_from(program.chain(of.iter().copied())).unwrap().args
+    }
+
+    #[tokio::test]
+    async fn the_configuration_names_the_servers() {
+        let args = args(&[
+            "--with-syslog",
+            "--with-file",
+            "out \"x\".jsonl",
+            "--hec-ack",
+            "--limits",
+            "--fault-kinds",
+            "reset,html",
+            "--faults",
+            "0.1",
+            "--messages",
+            "10",
+        ]);
+        let simulation = Simulation::start(args.options()).await.unwrap();
+        let config: toml::Table = args.config(&simulation).unwrap().parse().unwrap();
+        assert_eq!(config["sources"]["etd-sim"]["base_url"].as_str(), Some(&*simulation.etd_url));
+        assert_eq!(
+            config["sources"]["etd-sim"]["rate_limit"]["per_day"].as_integer(),
+            Some(10_000)
+        );
+        assert_eq!(config["sinks"]["splunk-sim"]["acknowledgements"].as_str(), Some("required"));
+        assert_eq!(config["sinks"]["file-sim"]["path"].as_str(), Some("out \"x\".jsonl"));
+        let syslog = simulation.syslog_addr.to_string();
+        assert_eq!(config["sinks"]["syslog-sim"]["address"].as_str(), Some(&*syslog));
+        let faults = args.options().faults;
+        assert_eq!(faults.kinds, [FaultKind::Reset, FaultKind::Html]);
+    }
+
+    #[test]
+    fn unknown_words_are_refused() {
+        for bad in [["--fault-kinds", "rain"], ["--ser-shape", "round"]] {
+            let program = ["simulate"].into_iter().chain(bad);
+            assert!(Command::try_parse_from(program).is_err());
+        }
+    }
 }

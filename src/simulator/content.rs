@@ -2,7 +2,7 @@
 //! lists, in escapes, and in empty or null members, as a vendor's answers do from one read to the
 //! next. Numbers count as they are written.
 
-use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::value::RawValue;
 
@@ -24,7 +24,7 @@ fn object(members: BTreeMap<Cow<'_, str>, &RawValue>) -> String {
     for (name, value) in members {
         let value = canonical(value.get());
         if !matches!(value.as_str(), "null" | "\"\"" | "[]" | "{}") {
-            let _ = write!(text, "{name:?}:{value},");
+            put!(&mut text, "{name:?}:{value},");
         }
     }
     // An object of empty members only is as good as an empty one.

@@ -54,7 +54,7 @@ impl Answer {
         Self { content_type: "text/html", ..Self::json(status, body) }
     }
 
-    pub(super) fn with(mut self, header: &'static str, value: impl ToString) -> Self {
+    pub(super) fn with(mut self, header: &'static str, value: &impl ToString) -> Self {
         self.headers.push((header, value.to_string()));
         self
     }
@@ -149,12 +149,12 @@ impl Desk {
         match fault {
             FaultKind::ThrottledSeconds => {
                 let seconds = wait.as_secs_f64().ceil();
-                self.send(endpoint, refuse(Refusal::Rate).with("retry-after", seconds))
+                self.send(endpoint, refuse(Refusal::Rate).with("retry-after", &seconds))
             }
             FaultKind::ThrottledDate => {
                 let until = self.now().checked_add(wait).unwrap_or(Timestamp::MAX);
                 let date = httpdate::fmt_http_date(SystemTime::from(until));
-                self.send(endpoint, refuse(Refusal::Rate).with("retry-after", date))
+                self.send(endpoint, refuse(Refusal::Rate).with("retry-after", &date))
             }
             FaultKind::Throttled => self.send(endpoint, refuse(Refusal::Rate)),
             FaultKind::ServerError => self.send(endpoint, refuse(Refusal::ServerError)),
@@ -209,7 +209,7 @@ fn cut(answer: Answer) -> Response<Body> {
         tokio::time::sleep(Duration::from_millis(5)).await;
         Err(io::Error::other("cut on purpose"))
     }));
-    let answer = Answer { body: Vec::new(), ..answer }.with("content-length", announced);
+    let answer = Answer { body: Vec::new(), ..answer }.with("content-length", &announced);
     respond(&answer, Body::from_stream(body))
 }
 

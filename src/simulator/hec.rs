@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes},
-    http::{Response, request::Parts},
+    http::{HeaderValue, Response, request::Parts},
 };
 use serde::Serialize;
 use serde_json::json;
@@ -141,7 +141,7 @@ impl Hec {
         let is_named = parts.headers.contains_key("user-agent");
         let work = || {
             let answer = work();
-            if is_named { answer } else { answer.with("connection", "close") }
+            if is_named { answer } else { answer.with("connection", &"close") }
         };
         self.desk.call(endpoint, applies, refuse, work)
     }
@@ -181,7 +181,7 @@ impl Hec {
 
     fn events(&self, parts: &Parts, body: &Bytes) -> Answer {
         let plain;
-        let body: &[u8] = match parts.headers.get("content-encoding").map(|text| text.as_bytes()) {
+        let body: &[u8] = match parts.headers.get("content-encoding").map(HeaderValue::as_bytes) {
             None | Some(b"identity") => body,
             Some(b"gzip") => {
                 let limit = self.options.max_content_length as u64 + 1;
@@ -206,10 +206,10 @@ impl Hec {
             Err(answer) => return answer,
         };
         if body.len() > self.options.max_content_length {
-            return match self.options.cloud {
-                true => numbered(400, 6, "Invalid data format", 0),
-                false => Answer::html(413, "<html><body>Content-Length too large</body></html>"),
-            };
+            let page = "<html><body>Content-Length too large</body></html>";
+            let is_cloud = self.options.cloud;
+            let told_as_bad = || numbered(400, 6, "Invalid data format", 0);
+            return if is_cloud { told_as_bad() } else { Answer::html(413, page) };
         }
         let read = envelope::read(body, &self.options);
         let number = self.batches.fetch_add(1, Ordering::Relaxed) + 1;

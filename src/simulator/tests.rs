@@ -24,7 +24,8 @@ fn at(text: &str) -> Timestamp {
 /// A client without time-outs of its own and without a pool: each call sees its own connection.
 #[expect(clippy::disallowed_methods, reason = "the simulators are tested without our own client")]
 fn client() -> Client {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Another test may have been first.
+    rustls::crypto::ring::default_provider().install_default().ok();
     Client::builder().no_proxy().pool_max_idle_per_host(0).user_agent("test").build().unwrap()
 }
 

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    fmt::Write as _,
     sync::Mutex,
 };
 
@@ -181,13 +180,13 @@ impl Etd {
         };
         match (token, last_token) {
             (Some(token), _) => {
-                let _ = write!(out, r#""nextPageToken":"{token}","#);
+                put!(&mut out, r#""nextPageToken":"{token}","#);
             }
             (None, LastToken::Empty) => out.push_str(r#""nextPageToken":"","#),
             (None, LastToken::Null) => out.push_str(r#""nextPageToken":null,"#),
             (None, _) => {}
         }
-        let _ = write!(out, r#""totalSize":{total},"data":{{"messages":["#);
+        put!(&mut out, r#""totalSize":{total},"data":{{"messages":["#);
         for (at, place) in places.iter().enumerate() {
             if at > 0 {
                 out.push(',');

@@ -11,6 +11,9 @@ use crate::simulator::{
     content,
 };
 
+/// Whether a message is among those that a filter should let through.
+type Wanted = Box<dyn Fn(&Value) -> bool>;
+
 fn ids(messages: &[Value]) -> BTreeSet<String> {
     messages.iter().map(|message| message["id"].as_str().unwrap().to_owned()).collect()
 }
@@ -80,7 +83,7 @@ async fn filters_are_applied() {
     let fixture = Fixture::start(with(Quirks::default(), 2_000)).await;
     let all = fixture.messages(whole_range()).await;
     let latest = |message: &Value| message["verdict"]["latestVerdict"].as_str().map(str::to_owned);
-    let cases: [(&str, Value, Box<dyn Fn(&Value) -> bool>); 6] = [
+    let cases: [(&str, Value, Wanted); 6] = [
         (
             "verdicts",
             json!(["phishing", "bec"]),
@@ -147,8 +150,8 @@ async fn wrong_requests_are_refused() {
         let answer = response.text().await.unwrap().replace("daterange", "date range");
         assert!(answer.contains(text), "{query}: {answer}");
     }
-    let good = fixture.search(&token, &json!({ "timestamp": [FROM, "2026-11-20T07:55:00Z"] }));
-    assert_eq!(good.await.status(), 200);
+    let good = json!({ "timestamp": [FROM, "2026-11-20T07:55:00Z"] });
+    assert_eq!(fixture.search(&token, &good).await.status(), 200);
 }
 
 #[tokio::test]
@@ -240,9 +243,11 @@ async fn messages_keep_appearing() {
     options.etd.searchable_after = Duration::from_secs(60);
     let fixture = Fixture::start(options).await;
     let before = fixture.simulation.truth().count();
-    assert_eq!(before, 10 + (2 * 3_600 - 60) * 2);
+    // Times have jitter, and neighbours may share one.
+    assert!(before.abs_diff(10 + (2 * 3_600 - 60) * 2) <= 4, "{before}");
     fixture.clock.advance(Duration::from_secs(100));
-    assert_eq!(fixture.simulation.truth().count(), before + 200);
+    let after = fixture.simulation.truth().count();
+    assert!(after.abs_diff(before + 200) <= 8, "{before} {after}");
 }
 
 #[tokio::test]
