@@ -224,7 +224,7 @@ impl<S: Source> Collector<S> {
                 Err(fault) => Err(fault),
             };
             let then = match page {
-                Ok(page) => self.keep(page, &slice).await?,
+                Ok(page) => self.keep(page, &mut slice).await?,
                 Err(fault) => return self.fail(&slice, &fault).await,
             };
             match then {
@@ -240,7 +240,7 @@ impl<S: Source> Collector<S> {
     }
 
     /// Makes events of what is new on a page, and commits it with the slice's next place.
-    async fn keep(&self, page: Page, slice: &OpenSlice) -> Result<Then, StoreError> {
+    async fn keep(&self, page: Page, slice: &mut OpenSlice) -> Result<Then, StoreError> {
         let now = self.clock.now();
         for warning in &page.warnings {
             warn!("{warning}");
@@ -283,10 +283,16 @@ impl<S: Source> Collector<S> {
             PageCommit { slice: slice_id, chunks, ledger, events: count, then: done, calls };
         self.store.commit_page(commit).await?;
         drop(alone);
+        slice.events += count;
         self.tell_ok(now).await?;
         match &then {
             Then::Covered(done) => {
-                info!(pages = done.pages, records = done.received, new = count, "slice covered");
+                info!(
+                    pages = done.pages,
+                    records = done.received,
+                    events = slice.events,
+                    "slice covered"
+                );
                 if done.total.is_some_and(|total| total > done.received) {
                     warn!(
                         total = done.total,

@@ -24,6 +24,8 @@ pub struct OpenSlice {
     pub pass: Pass,
     pub interval: Interval,
     pub progress: Progress,
+    /// Events that it made so far.
+    pub events: u64,
     /// Times that it was begun anew because less came than the vendor announced.
     pub refetched: u32,
     /// Faults running.
@@ -165,7 +167,7 @@ impl Store {
     ) -> Result<Vec<OpenSlice>, StoreError> {
         self.read("ready-slices", |view| {
             let sql = "SELECT id, stream_id, pass, start_ms, end_ms, page_token, page_size, pages,
-                    empty_pages, received, total, refetched, attempts, not_before
+                    empty_pages, received, total, refetched, attempts, not_before, events
                 FROM slice WHERE stream_id = ?1 AND state = 'open' AND not_before <= ?2
                 ORDER BY CASE pass WHEN 'live' THEN 0 WHEN 'resweep' THEN 1 ELSE 2 END, start_ms
                 LIMIT ?3";
@@ -346,6 +348,7 @@ fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
         refetched: row.get(11)?,
         attempts: row.get(12)?,
         not_before: time(row, 13)?,
+        events: row.get(14)?,
     })
 }
 
