@@ -102,6 +102,7 @@ impl Connection {
         // A peer may take a connection and what comes over it before it looks who is there, or
         // finds that it has nowhere to pass it on to. So the first batch counts later still.
         self.stays_open(if self.is_proven { SETTLE } else { TRUST_AFTER }).await?;
+        self.check().await?;
         self.is_proven = true;
         Ok(())
     }
