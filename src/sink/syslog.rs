@@ -1,7 +1,7 @@
 //! Syslog over UDP, TCP and TLS.
 //!
 //! Syslog has no acknowledgement. Over TCP and TLS a batch counts as accepted once the peer's TCP
-//! has acknowledged every byte and the connection still stands; over UDP once it was sent, which
+//! has acknowledged every byte and the connection still stands a moment later; over UDP once it was sent, which
 //! promises nothing.
 
 use std::{io::Write, ops::Range, time::Duration};

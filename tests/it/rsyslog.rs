@@ -26,6 +26,9 @@ use tokio::time::sleep;
 const EVENTS: usize = 10_000;
 const BATCH: usize = 500;
 
+/// rsyslog's default, which is not quite 8 KiB: a byte more arrives as two messages.
+const LONGEST: usize = 8096;
+
 const PROGRAMS: [&str; 2] = ["rsyslogd", "/usr/sbin/rsyslogd"];
 
 /// A running rsyslogd with its own directory and ports; killed when it goes.
@@ -121,7 +124,7 @@ impl Rsyslog {
             header: SyslogHeader::Rfc5424,
             hostname: None,
             enterprise_number: 32473,
-            max_message: 8192,
+            max_message: LONGEST,
             tls: Tls { ca_file: Some(self.path("ca.pem")), ..Tls::default() },
             timeout: Duration::from_secs(10),
         }
@@ -372,5 +375,29 @@ async fn killing_rsyslog_within_a_batch_loses_nothing() {
         send(&sink, BATCH..EVENTS).await.unwrap();
         let input = if transport == Transport::Tcp { "tcp" } else { "tls" };
         assert_whole(&rsyslog.received(EVENTS).await, input, settings.header);
+    }
+}
+
+#[tokio::test]
+async fn a_message_as_long_as_max_message_arrives_whole() {
+    let rsyslog = rsyslog_or_skip!();
+    for (count, framing) in [Framing::OctetCounting, Framing::Newline].into_iter().enumerate() {
+        let settings = rsyslog.settings(Transport::Tcp, framing);
+        let sink = sink(&settings);
+        let padded = |len: usize| {
+            let json = format!("{{\"del\":\"\u{7f}\",\"ü\":\"{}\"}}", "x".repeat(len));
+            Event { json: json.into(), ..event(0) }
+        };
+        let (mut body, mut len) = (Vec::new(), settings.max_message);
+        while sink.frame(&padded(len), &mut body).is_err() {
+            len -= 1;
+        }
+        let whole = 0..body.len();
+        let outcome = sink.send(body.into(), std::slice::from_ref(&whole)).await;
+        assert!(matches!(outcome, Outcome::Accepted), "{outcome:?}");
+        let received = rsyslog.received(count + 1).await;
+        let json = padded(len).json.replace('\u{7f}', "\\u007f");
+        assert_eq!(received.len(), count + 1);
+        assert_eq!(received[count], format!("tcp\t132\tpostrider\tmessages\t{json}"));
     }
 }
