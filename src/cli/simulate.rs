@@ -262,7 +262,7 @@ impl Args {
             quote(&ser.client_secret),
             url = quote(&simulation.ser_url),
         )?;
-        let acknowledgements = if self.hec_ack { "required" } else { "auto" };
+        let acknowledgements = "auto";
         write!(
             config,
             "\n[sinks.splunk-sim]\ntype = \"splunk_hec\"\nendpoints = [{}]\ntoken = {}\n\
@@ -326,7 +326,7 @@ mod tests {
             config["sources"]["etd-sim"]["rate_limit"]["per_day"].as_integer(),
             Some(10_000)
         );
-        assert_eq!(config["sinks"]["splunk-sim"]["acknowledgements"].as_str(), Some("required"));
+        assert_eq!(config["sinks"]["splunk-sim"]["acknowledgements"].as_str(), Some("auto"));
         assert_eq!(config["sinks"]["file-sim"]["path"].as_str(), Some("out \"x\".jsonl"));
         let syslog = simulation.syslog_addr.to_string();
         assert_eq!(config["sinks"]["syslog-sim"]["address"].as_str(), Some(&*syslog));
