@@ -55,7 +55,7 @@ pub struct Args {
     /// The share of calls that fail, 0 to 1
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     faults: f64,
-    /// Which faults; all by default
+    /// Which faults; by default all that pass by themselves (not `quota_spent` and `forbidden`)
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     fault_kinds: Vec<FaultKind>,
     /// What Retry-After says, in seconds
@@ -82,6 +82,9 @@ pub struct Args {
     /// One batch in N is answered, then lost before it is indexed (with --hec-ack)
     #[arg(long, default_value_t = 0, value_name = "N")]
     hec_lose_batch_every: u64,
+    /// The HEC never accepts one event in N
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    hec_poison_every: u32,
     /// The HEC answers as Splunk Cloud does
     #[arg(long)]
     hec_cloud: bool,
@@ -162,7 +165,7 @@ impl Args {
         quirks.too_large_above = self.too_large_above;
         let defaults = EtdOptions::default();
         let kinds = match self.fault_kinds.as_slice() {
-            [] => FaultKind::ALL.to_vec(),
+            [] => FaultKind::PASSING.to_vec(),
             kinds => kinds.to_vec(),
         };
         let per_second = self.etd_per_second.or(self.limits.then_some(2.0));
@@ -202,6 +205,7 @@ impl Args {
                 use_ack: self.hec_ack,
                 ack_polls: 1,
                 lose_batch_every: self.hec_lose_batch_every,
+                poison_every: self.hec_poison_every,
                 cloud: self.hec_cloud,
                 content: !self.hec_no_content,
                 ..HecOptions::default()
