@@ -244,14 +244,22 @@ impl Args {
         if let Some(key) = &etd.api_key {
             writeln!(config, "api_key = {}", quote(key))?;
         }
-        let (per_second, burst) =
-            etd.limits.per_second.map_or((1_000.0, 1_000), |rate| (rate.rate, rate.burst));
+        // The configuration takes whole numbers: a slow rate is told by the minute.
+        let (rate, burst) = match etd.limits.per_second {
+            None => ("per_second = 1000".to_owned(), 1_000),
+            Some(Rate { rate, burst }) if rate.fract() == 0.0 => {
+                (format!("per_second = {rate}"), burst)
+            }
+            Some(Rate { rate, burst }) => {
+                (format!("per_minute = {}", (rate * 60.0).floor().max(1.0)), burst)
+            }
+        };
         let per_day = etd.limits.per_day.unwrap_or(100_000_000);
         write!(
             config,
             "schedule = {{ every = \"5s\" }}\nstart = \"{start}\"\nlag = \"{lag}\"\n\
-             slice = \"1h\"\nrate_limit = {{ per_second = {per_second}, burst = {burst}, \
-             per_day = {per_day} }}\n"
+             slice = \"1h\"\n\
+             rate_limit = {{ {rate}, burst = {burst}, per_day = {per_day} }}\n"
         )?;
         let ser = &options.ser;
         let per_minute = ser.limits.per_minute.unwrap_or(60_000);
