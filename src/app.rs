@@ -1,1 +1,289 @@
-//! (in progress)
+//! The composition root: a configuration in, a running system out. The only place that knows
+//! every concrete source and sink.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    collect::{Collector, Forgetter, Memory},
+    config::{self, Config, Schedule, SinkKind, Vendor},
+    deliver::Deliverer,
+    http,
+    schedule::{self, CronTrigger},
+    sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
+    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
+    store::Store,
+    supervisor::{End, Stop, Supervisor, Until},
+};
+
+/// How long a running system goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Until it is stopped.
+    Daemon,
+    /// Until all that is due is collected and delivered; given up when nothing worked for
+    /// `patience`.
+    Once { patience: Duration },
+}
+
+/// How a running system ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// What was left undone, and why; empty when all is well.
+    pub undone: Vec<String>,
+    /// Tasks that failed for good.
+    pub broken: Vec<String>,
+}
+
+/// A running system.
+pub struct Running {
+    supervisor: Supervisor,
+    stop: Stop,
+    cron: CronTrigger,
+    /// Collectors that have not ended.
+    collecting: usize,
+    /// Cancelled when all is collected.
+    collected: CancellationToken,
+}
+
+const COLLECT: &str = "collect ";
+
+/// Wires the parts and starts them.
+pub async fn start(
+    config: &Config,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    mut rng: StdRng,
+    mode: Mode,
+) -> anyhow::Result<Running> {
+    store.set_sinks(config.sinks.keys().cloned().collect()).await?;
+    let stop = Stop::default();
+    let collected = CancellationToken::new();
+    let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random());
+    let mut parts = Parts { store, clock, rng, mode, stop, supervisor, collected };
+    let mut wakes = Vec::new();
+    for sink in config.sinks.values() {
+        wakes.push(parts.start_sink(sink)?);
+    }
+    let mut crons = Vec::new();
+    for source in config.sources.values() {
+        let wake = parts.start_source(source, config.state.max_spool)?;
+        if mode != Mode::Daemon {
+            continue;
+        }
+        match &source.schedule {
+            Schedule::Every(every) => {
+                let timer = schedule::every(*every, wake);
+                parts.assist(format!("timer {}", source.name), timer);
+            }
+            Schedule::Cron(cron) => crons.push((cron.clone(), wake)),
+        }
+    }
+    parts.start_helpers(config, wakes);
+    Ok(Running {
+        supervisor: parts.supervisor,
+        stop: parts.stop,
+        cron: CronTrigger::start(crons).await?,
+        collecting: config.sources.len(),
+        collected: parts.collected,
+    })
+}
+
+impl Running {
+    /// How to stop it.
+    pub fn stop(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    /// Waits until it ends: by itself where the mode says so, else when stopped or broken.
+    pub async fn ended(mut self) -> Outcome {
+        let mut outcome = Outcome::default();
+        while let Some((task, end)) = self.supervisor.ended().await {
+            match end {
+                End::Well => {}
+                End::Undone(why) => outcome.undone.push(why),
+                End::Broken(why) => {
+                    outcome.broken.push(format!("{task}: {why}"));
+                    self.stop.soft.cancel();
+                }
+            }
+            if task.starts_with(COLLECT) {
+                self.collecting = self.collecting.saturating_sub(1);
+                if self.collecting == 0 {
+                    self.collected.cancel();
+                }
+            }
+        }
+        self.cron.stop().await;
+        outcome
+    }
+}
+
+struct Parts {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    rng: StdRng,
+    mode: Mode,
+    stop: Stop,
+    supervisor: Supervisor,
+    collected: CancellationToken,
+}
+
+impl Parts {
+    fn start_source(
+        &mut self,
+        config: &config::Source,
+        max_spool: u64,
+    ) -> anyhow::Result<Arc<Notify>> {
+        let pace = Arc::new(Pace::new(config.rate_limit));
+        match source(config, &pace, &self.clock)? {
+            AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
+            AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),
+        }
+    }
+
+    fn collect<S: Source>(
+        &mut self,
+        config: &config::Source,
+        source: S,
+        pace: Arc<Pace>,
+        max_spool: u64,
+    ) -> Arc<Notify> {
+        let (config, source) = (Arc::new(config.clone()), Arc::new(source));
+        let memory = Arc::new(Memory::new(StdRng::from_rng(&mut self.rng)));
+        let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
+        let due = CancellationToken::new();
+        due.cancel();
+        let wake = Arc::new(Notify::new());
+        let until = self.until(due);
+        let name = format!("{COLLECT}{}", config.name);
+        self.supervisor.start(name, wake.clone(), until, move || Collector {
+            config: config.clone(),
+            source: source.clone(),
+            pace: pace.clone(),
+            store: store.clone(),
+            clock: clock.clone(),
+            max_spool,
+            stop: stop.clone(),
+            memory: memory.clone(),
+        });
+        wake
+    }
+
+    fn start_sink(&mut self, config: &config::Sink) -> anyhow::Result<Arc<Notify>> {
+        Ok(match sink(config, &self.clock, &mut self.rng)? {
+            AnySink::SplunkHec(sink) => self.deliver(config, sink),
+            AnySink::Syslog(sink) => self.deliver(config, sink),
+            AnySink::File(sink) => self.deliver(config, sink),
+            AnySink::Stdout(sink) => self.deliver(config, sink),
+        })
+    }
+
+    fn deliver<K: Sink>(&mut self, config: &config::Sink, sink: K) -> Arc<Notify> {
+        let (config, sink) = (Arc::new(config.clone()), Arc::new(sink));
+        let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
+        let seed: u64 = self.rng.random();
+        let flush = self.collected.clone();
+        let wake = Arc::new(Notify::new());
+        let until = self.until(self.collected.clone());
+        let name = format!("deliver {}", config.name);
+        self.supervisor.start(name, wake.clone(), until, move || {
+            let rng = StdRng::seed_from_u64(seed);
+            let (store, stop, flush) = (store.clone(), stop.clone(), flush.clone());
+            Deliverer::new(config.clone(), sink.clone(), store, clock.clone(), stop, flush, rng)
+        });
+        wake
+    }
+
+    /// Housekeeping, and the bell that tells deliverers of new events.
+    fn start_helpers(&mut self, config: &Config, wakes: Vec<Arc<Notify>>) {
+        let sources: Vec<_> = config.sources.values().cloned().map(Arc::new).collect();
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let until = self.until(self.collected.clone());
+        self.supervisor.start("forget".into(), Arc::default(), until, move || {
+            let (store, clock, sources) = (store.clone(), clock.clone(), sources.clone());
+            Forgetter { store, clock, sources, due: Timestamp::MIN }
+        });
+        let mut spooled = self.store.spooled();
+        self.assist("bell".into(), async move {
+            while spooled.changed().await.is_ok() {
+                for wake in &wakes {
+                    wake.notify_one();
+                }
+            }
+        });
+    }
+
+    /// Starts something endless, which ends with the first stop or when all is collected.
+    fn assist(&mut self, name: String, work: impl Future<Output = ()> + Send + 'static) {
+        let (soft, collected) = (self.stop.soft.clone(), self.collected.clone());
+        self.supervisor.assist(name, async move {
+            tokio::select! {
+                () = work => {}
+                () = soft.cancelled() => {}
+                () = collected.cancelled() => {}
+            }
+        });
+    }
+
+    fn until(&self, after: CancellationToken) -> Until {
+        match self.mode {
+            Mode::Daemon => Until::Stopped,
+            Mode::Once { patience } => Until::Done { after, patience },
+        }
+    }
+}
+
+/// A configured source, ready to be asked.
+pub enum AnySource {
+    Etd(CiscoEtd),
+    Ser(ProofpointSer),
+}
+
+pub fn source(
+    config: &config::Source,
+    pace: &Arc<Pace>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<AnySource> {
+    let http = http::client(&config.http).with_context(|| format!("sources.{}", config.name))?;
+    let (pace, clock) = (pace.clone(), clock.clone());
+    Ok(match &config.vendor {
+        Vendor::CiscoEtd(etd) => AnySource::Etd(CiscoEtd::new(etd, http, pace, clock)),
+        Vendor::ProofpointSer(ser) => AnySource::Ser(ProofpointSer::new(ser, http, pace, clock)),
+    })
+}
+
+/// A configured sink, ready to be sent to.
+#[expect(clippy::large_enum_variant, reason = "one lives for a moment, when the system is wired")]
+pub enum AnySink {
+    SplunkHec(SplunkHec),
+    Syslog(Syslog),
+    File(File),
+    Stdout(Stdout),
+}
+
+pub fn sink(
+    config: &config::Sink,
+    clock: &Arc<dyn Clock>,
+    rng: &mut StdRng,
+) -> anyhow::Result<AnySink> {
+    let name = || format!("sinks.{}", config.name);
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    Ok(match &config.kind {
+        SinkKind::SplunkHec(hec) => {
+            let clock = clock.clone();
+            AnySink::SplunkHec(SplunkHec::new(config, hec, &host, clock, rng).with_context(name)?)
+        }
+        SinkKind::Syslog(syslog) => {
+            AnySink::Syslog(Syslog::new(config, syslog, &host).with_context(name)?)
+        }
+        SinkKind::File(file) => AnySink::File(File::new(config, file, clock.clone())),
+        SinkKind::Stdout => AnySink::Stdout(Stdout::new(config)),
+    })
+}

@@ -1,3 +1,122 @@
-//! (in progress)
+//! The command line: parses it, calls a command, turns the outcome into an exit status.
 
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+pub mod check;
+pub mod config;
+pub mod demo;
+pub mod once;
+pub mod run;
+mod setup;
 pub mod simulate;
+pub mod status;
+
+/// Collects e-mail security data from vendor APIs and delivers it to SIEMs, never losing a record.
+#[derive(Debug, Parser)]
+#[command(name = "postrider", version, propagate_version = true)]
+struct Cli {
+    /// The configuration file.
+    #[arg(long, global = true, env = "POSTRIDER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: collect on schedule and deliver until stopped.
+    Run,
+    /// Collect all that is due, deliver it, exit; for cron jobs and trials.
+    Once(once::Args),
+    /// Try the whole system on this machine, with simulated vendors and SIEM.
+    Demo(demo::Args),
+    /// Validate the configuration, then try each credential, API and sink.
+    Check(check::Args),
+    /// Show sources, lag, budgets, sinks, spool and dead letters.
+    Status(status::Args),
+    /// Run the vendor and SIEM simulators alone, with faults to choose.
+    Simulate(simulate::Args),
+    /// Print the configuration's schema or an example.
+    Config(config::Args),
+}
+
+/// How commands print data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Table,
+    /// For scripts.
+    Json,
+}
+
+/// How a command ended, when nothing unexpected happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Done,
+    Failed,
+    /// Wrong use, or a bad configuration.
+    Wrong,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Wrong => Self::from(2),
+        }
+    }
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(std::thread::available_parallelism().map_or(2, |n| n.get().clamp(2, 4)))
+        .enable_all()
+        .build();
+    let outcome = match runtime {
+        Ok(runtime) => runtime.block_on(dispatch(cli)),
+        Err(error) => Err(anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    outcome.map_or_else(
+        |error| {
+            complain(&format!("{error:#}"));
+            ExitCode::from(1)
+        },
+        ExitCode::from,
+    )
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let file = cli.config.as_deref();
+    match cli.command {
+        Command::Run => run::run(file).await,
+        Command::Once(args) => once::run(file, args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Check(args) => check::run(file, args).await,
+        Command::Status(args) => status::run(file, &args),
+        Command::Simulate(args) => simulate::run(args).await.map(|()| Exit::Done),
+        Command::Config(args) => config::run(&args),
+    }
+}
+
+/// A line on standard error.
+#[expect(clippy::print_stderr, reason = "the command line speaks to people here")]
+fn complain(text: &str) {
+    eprintln!("postrider: {text}");
+}
+
+/// Data on standard output. A reader that went away (`| head`) is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n"));
+    match written.and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

@@ -1,7 +1,8 @@
 //! The configuration, checked: whoever holds a [`Config`] need not validate anything again.
 //!
-//! `raw` mirrors the file and knows every key's default; `check` turns it into these types and
-//! collects all problems; `secret` reads secrets.
+//! `text` reads TOML and remembers where each value stands, `environment` lays variables over it,
+//! `raw` knows every key and its default, `check` turns that into these types; all problems are
+//! collected on the way. `secret` reads secrets.
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -12,8 +13,26 @@ use crate::domain::{
     slice::Stream,
 };
 
+mod check;
+mod environment;
+mod example;
+mod load;
+mod node;
+mod problem;
+mod raw;
+mod schema;
 pub mod secret;
+mod section;
+#[cfg(test)]
+mod tests;
+mod text;
+pub mod units;
 
+pub use environment::configures;
+pub use example::{example, minimal};
+pub use load::{Loaded, default_file, load};
+pub use problem::{Problem, Problems, Severity};
+pub use schema::schema;
 pub use secret::Secret;
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The words of the contract as types. No I/O, no async.
 
 pub mod change;
+pub mod counters;
 pub mod event;
 pub mod fingerprint;
 pub mod name;

@@ -1,1 +1,81 @@
 //! The one place that makes HTTP clients: TLS, proxy, timeouts.
+//!
+//! Redirects and reqwest's own retries are off: a token must not follow a redirect, and when to try
+//! again is decided by whoever knows what the request does.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+
+use crate::{config, fault::Fault};
+
+mod client_error;
+mod explain;
+pub mod tls;
+
+pub use client_error::ClientError;
+pub use explain::{fault, plain};
+pub use tls::tls_config;
+
+/// Sent with every request. Splunk answers a client without one with HTTP/1.0 and closes.
+pub const USER_AGENT: &str = concat!("postrider/", env!("CARGO_PKG_VERSION"));
+
+/// A peer that is there answers a SYN and a TLS handshake well within this, however slowly it works.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where the settings have none.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Firewalls drop idle connections silently after some minutes: be the first.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// A client for one peer's settings. Cheap to clone, and to be kept: it holds the connections.
+#[expect(clippy::disallowed_methods, reason = "this is the factory")]
+pub fn client(settings: &config::Http) -> Result<reqwest::Client, ClientError> {
+    let timeout = if settings.timeout.is_zero() { TIMEOUT } else { settings.timeout };
+    let mut tls = tls_config(&settings.tls)?;
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if let Some(name) = &settings.tls.server_name {
+        tls::verify_as(&mut tls, &settings.tls, name)?;
+    }
+    let mut builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(USER_AGENT)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .gzip(true)
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(8)
+        .tcp_keepalive(Duration::from_secs(30));
+    if let Some(proxy) = &settings.proxy {
+        // The address may carry a password, so neither it nor reqwest's text goes into the error.
+        builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| ClientError::Proxy)?);
+    }
+    builder.build().map_err(|error| ClientError::Client(error.without_url()))
+}
+
+/// Reads a body of at most `max_bytes` after decompression, piece by piece, so that neither a wrong
+/// `Content-Length` nor a compressed bomb can take more memory.
+pub async fn body_capped(
+    mut response: reqwest::Response,
+    max_bytes: usize,
+) -> Result<Bytes, Fault> {
+    let peer = explain::peer(response.url());
+    let mut body = BytesMut::new();
+    while let Some(piece) = response.chunk().await.map_err(fault)? {
+        if body.len() + piece.len() > max_bytes {
+            return Err(Fault::new(
+                crate::fault::Kind::TooLarge,
+                format!("the answer of {peer} is larger than {max_bytes} bytes"),
+            ));
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(body.freeze())
+}
+
+#[cfg(test)]
+mod tests;

@@ -49,3 +49,6 @@ pub trait Sink: Send + Sync + 'static {
     /// what was found, a fault what to mend.
     fn probe(&self) -> impl Future<Output = Result<String, Fault>> + Send;
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

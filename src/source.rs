@@ -1,1 +1,82 @@
-//! (in progress)
+//! Vendor accounts. A source fetches one page and reads its records; which slices to fetch, when
+//! to retry and what to store is the collector's business.
+
+use jiff::Timestamp;
+
+use crate::{
+    domain::{
+        record::Record,
+        slice::{Interval, Stream},
+    },
+    fault::Fault,
+};
+
+pub mod cisco_etd;
+pub mod pace;
+pub mod proofpoint_ser;
+
+mod answer;
+mod bearer;
+mod text;
+mod when;
+
+#[cfg(test)]
+mod testing;
+
+/// What to fetch: one page of one slice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    pub interval: Interval,
+    /// The vendor's cursor from the page before; `None` for the first page.
+    pub page_token: Option<String>,
+    /// Records a page; ignored by vendors that do not page.
+    pub page_size: u32,
+    /// Verdicts to narrow to, in place of the source's own; empty: the source's own.
+    pub verdicts: Vec<String>,
+}
+
+/// One page as the vendor returned it.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// The records that belong to the slice, in the vendor's order.
+    pub records: Vec<Record>,
+    /// Records that the vendor returned, those of the neighbouring slice included.
+    pub received: u64,
+    /// How many records the vendor says the whole answer has; may be wrong.
+    pub total: Option<u64>,
+    /// The cursor of the next page; `None` ends the slice.
+    pub next: Option<String>,
+    /// The vendor's own time, from the answer's `Date`.
+    pub server_time: Option<Timestamp>,
+    /// Oddities worth a line in the log, each a sentence part that names the record.
+    pub warnings: Vec<String>,
+}
+
+/// What the vendor allows, as far as planning must know it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// How far back the vendor answers; a little inside what it documents.
+    pub retention: Option<std::time::Duration>,
+    /// Slices begin and end at multiples of their length, and are fetched only when complete.
+    pub aligned: bool,
+    /// The page size to begin with.
+    pub page_size: u32,
+}
+
+/// A vendor account that can be asked.
+pub trait Source: Send + Sync + 'static {
+    /// The `vendor` of events: the configuration's `type`.
+    fn vendor(&self) -> &'static str;
+
+    /// The stream whose time is sliced.
+    fn stream(&self) -> Stream;
+
+    fn limits(&self) -> Limits;
+
+    /// Fetches one page. Takes a call from the source's [`pace::Pace`] for each request that it
+    /// makes, token requests included. Renews an expired token by itself, once.
+    fn fetch(&self, query: &Query) -> impl Future<Output = Result<Page, Fault>> + Send;
+
+    /// Tries the credentials and one small search; the text says what was found.
+    fn probe(&self, now: Timestamp) -> impl Future<Output = Result<String, Fault>> + Send;
+}

@@ -1,1 +1,227 @@
-//! (in progress)
+//! The embedded store: one SQLite file that holds what was collected until it is delivered, and
+//! every cursor. Only this module knows SQL.
+//!
+//! One thread writes (see `writer`); readers have connections of their own. Everything that must
+//! be true together is one named transaction.
+
+use std::{
+    fs::{File, OpenOptions, TryLockError},
+    io::{Read, Seek, Write},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::watch;
+
+pub mod conditions;
+pub mod dead_letters;
+pub mod ledger;
+pub mod migrations;
+pub mod sinks;
+pub mod slices;
+pub mod spool;
+mod writer;
+
+pub const FILE: &str = "postrider.db";
+const LOCK: &str = "postrider.lock";
+const LOCK_TRIES: u32 = 100;
+
+/// What can go wrong with the store, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("the state directory {} cannot be used; it must exist or be creatable, and belong to the user that runs postrider", path.display())]
+    Directory { path: PathBuf, source: std::io::Error },
+    #[error("another postrider{pid} uses {}; stop it first, or give this one its own state.directory", path.display())]
+    Locked { path: PathBuf, pid: String },
+    #[error("there is no store in {}; `postrider run` or `once` makes one", .0.display())]
+    Missing(PathBuf),
+    #[error("the store {} was made by a newer postrider (schema {found}, this one knows {known}); run that version, or restore the copy from before the upgrade", path.display())]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "the store {} is damaged ({detail}); stop postrider, keep a copy of the file, and either restore a backup or move it away: postrider then starts anew and collects again from `start`",
+        path.display()
+    )]
+    Corrupt { path: PathBuf, detail: String },
+    #[error("the transaction {name} failed")]
+    Transaction { name: &'static str, source: rusqlite::Error },
+    #[error("the commit of {name} failed: {detail}")]
+    Commit { name: &'static str, detail: Arc<str> },
+    #[error("reading {name} from the store failed")]
+    Read { name: &'static str, source: rusqlite::Error },
+    #[error("the store's writer has stopped")]
+    Stopped,
+}
+
+/// The store, open. Cheap to clone.
+#[derive(Clone)]
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    path: PathBuf,
+    writer: Option<writer::Writer>,
+    readers: Mutex<Vec<Connection>>,
+    spooled: watch::Sender<u64>,
+    chunks: Mutex<spool::Cache>,
+    _lock: Option<File>,
+}
+
+impl Store {
+    /// Opens the store in `directory` for this process alone, making or migrating it.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let unusable = |source| StoreError::Directory { path: directory.to_owned(), source };
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(unusable)?;
+        let lock = lock(directory)?;
+        let path = directory.join(FILE);
+        let create = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        drop(create.map_err(unusable)?);
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, -8_000)?;
+        migrations::check(&connection, &path)?;
+        migrations::run(&mut connection, &path)?;
+        let next = connection
+            .query_row("SELECT value FROM gauge WHERE name = 'next_seq'", [], |row| row.get(0))
+            .map_err(|source| damaged(&path, &source))?;
+        Ok(Self::with(path, Some(writer::Writer::start(connection)), next, Some(lock)))
+    }
+
+    /// Opens an existing store to look at it, beside a running daemon or without one.
+    pub fn open_read_only(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join(FILE);
+        if !path.exists() {
+            return Err(StoreError::Missing(directory.to_owned()));
+        }
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
+        migrations::known(&connection, &path)?;
+        let store = Self::with(path, None, 0, None);
+        store.give_back(connection);
+        Ok(store)
+    }
+
+    /// Whether a process holds the store of this directory.
+    pub fn is_in_use(directory: &Path) -> bool {
+        let Ok(file) = File::open(directory.join(LOCK)) else { return false };
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
+    }
+
+    fn with(path: PathBuf, writer: Option<writer::Writer>, next: u64, lock: Option<File>) -> Self {
+        let shared = Shared {
+            path,
+            writer,
+            readers: Mutex::default(),
+            spooled: watch::Sender::new(next),
+            chunks: Mutex::default(),
+            _lock: lock,
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Tells the sequence number after the newest event, each time it grows.
+    pub fn spooled(&self) -> watch::Receiver<u64> {
+        self.shared.spooled.subscribe()
+    }
+
+    /// Runs `work` in a transaction called `name` and returns when it is durable. What waits at
+    /// the same time is committed together.
+    async fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.shared.writer {
+            Some(writer) => writer.write(name, work).await,
+            None => Err(StoreError::Stopped),
+        }
+    }
+
+    /// Reads a consistent view. Short: it runs on the caller's thread.
+    fn read<T>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let pooled = self.readers().pop();
+        let connection = match pooled {
+            Some(connection) => connection,
+            None => connect(&self.shared.path, OpenFlags::SQLITE_OPEN_READ_ONLY, -1_000)?,
+        };
+        let read = || {
+            let view = connection.unchecked_transaction()?;
+            let value = work(&view)?;
+            view.finish()?;
+            Ok(value)
+        };
+        let value = read().map_err(|source| StoreError::Read { name, source });
+        self.give_back(connection);
+        value
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.readers().push(connection);
+    }
+
+    fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the directory for this process. The lock dies with the process, so a crash leaves none.
+fn lock(directory: &Path) -> Result<File, StoreError> {
+    let path = directory.join(LOCK);
+    let unusable = |source| StoreError::Directory { path: directory.to_owned(), source };
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600);
+    let mut file = options.open(&path).map_err(unusable)?;
+    // Whoever looks whether the store is in use holds the lock for a moment.
+    let mut tries = 0;
+    let taken = loop {
+        tries += 1;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if tries < LOCK_TRIES => {
+                std::thread::yield_now();
+            }
+            taken => break taken,
+        }
+    };
+    match taken {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            let mut pid = String::new();
+            // Who holds it is a courtesy; without it the message is still true.
+            let pid = match file.read_to_string(&mut pid) {
+                Ok(_) if !pid.trim().is_empty() => format!(" (process {})", pid.trim()),
+                _ => String::new(),
+            };
+            return Err(StoreError::Locked { path: directory.to_owned(), pid });
+        }
+        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    }
+    file.set_len(0).map_err(unusable)?;
+    file.rewind().map_err(unusable)?;
+    writeln!(file, "{}", std::process::id()).map_err(unusable)?;
+    Ok(file)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the store")]
+fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, StoreError> {
+    let open = || {
+        let connection =
+            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        connection.busy_timeout(Duration::from_secs(10))?;
+        connection.pragma_update(None, "cache_size", cache)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    };
+    open().map_err(|source| damaged(path, &source))
+}
+
+fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
+    StoreError::Corrupt { path: path.to_owned(), detail: crate::fault::chain(error) }
+}

@@ -1,9 +1,17 @@
 //! `postrider simulate`: the vendors and SIEMs alone, to try things against.
 
-use std::{fmt::Write as _, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use jiff::Span;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -136,22 +144,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     match &args.write_config {
         None => println!("{config}"),
         Some(path) => {
-            // A reader that waits for the file must find it whole.
-            let mut unfinished = path.clone().into_os_string();
-            unfinished.push(".new");
-            let unfinished = PathBuf::from(unfinished);
-            tokio::fs::write(&unfinished, config)
-                .await
-                .with_context(|| format!("writing {}", unfinished.display()))?;
-            tokio::fs::rename(&unfinished, path)
-                .await
-                .with_context(|| format!("writing {}", path.display()))?;
+            write(path, &config).await.with_context(|| format!("writing {}", path.display()))?;
             println!("# configuration in {}", path.display());
         }
     }
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     simulation.stop().await;
     Ok(())
+}
+
+/// Writes for the owner only, since there are secrets in it, and all at once, since a script may
+/// wait for the file.
+async fn write(path: &Path, config: &str) -> io::Result<()> {
+    let mut unfinished = path.to_owned().into_os_string();
+    unfinished.push(".new");
+    let mut options = tokio::fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished).await?;
+    file.write_all(config.as_bytes()).await?;
+    file.sync_all().await?;
+    tokio::fs::rename(&unfinished, path).await
 }
 
 impl Args {
@@ -274,11 +286,10 @@ impl Args {
             quote(&ser.client_secret),
             url = quote(&simulation.ser_url),
         )?;
-        let acknowledgements = if self.hec_ack { "required" } else { "auto" };
         write!(
             config,
             "\n[sinks.splunk-sim]\ntype = \"splunk_hec\"\nendpoints = [{}]\ntoken = {}\n\
-             index = \"email\"\nacknowledgements = \"{acknowledgements}\"\n",
+             index = \"email\"\nacknowledgements = \"auto\"\n",
             quote(&simulation.hec_url),
             quote(&options.hec.token),
         )?;
@@ -338,10 +349,15 @@ mod tests {
             config["sources"]["etd-sim"]["rate_limit"]["per_day"].as_integer(),
             Some(10_000)
         );
-        assert_eq!(config["sinks"]["splunk-sim"]["acknowledgements"].as_str(), Some("required"));
         assert_eq!(config["sinks"]["file-sim"]["path"].as_str(), Some("out \"x\".jsonl"));
         let syslog = simulation.syslog_addr.to_string();
         assert_eq!(config["sinks"]["syslog-sim"]["address"].as_str(), Some(&*syslog));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("simulated.toml");
+        write(&path, &args.config(&simulation).unwrap()).await.unwrap();
+        let loaded = crate::config::load(Some(&path), [], SystemClock.now());
+        let warnings = loaded.map(|loaded| loaded.warnings.len()).map_err(|e| e.to_string());
+        assert_eq!(warnings, Ok(0));
         let faults = args.options().faults;
         assert_eq!(faults.kinds, [FaultKind::Reset, FaultKind::Html]);
     }

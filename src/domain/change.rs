@@ -1,1 +1,109 @@
-//! (in progress)
+//! What changed between the version of a record that is known and the one that came.
+
+use jiff::Timestamp;
+use serde_json::value::RawValue;
+
+use super::{
+    counters::Counters,
+    event::Change,
+    fingerprint::{self, Member},
+    record::{Facts, Record},
+};
+
+/// What the ledger remembers of a record's last version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    pub revision: u32,
+    pub members: Vec<Member>,
+    /// See [`Record::watched`].
+    pub watched: String,
+}
+
+/// A new version of a record, to become an event.
+#[derive(Debug)]
+pub struct Revision {
+    pub number: u32,
+    pub change: Change,
+    /// Dotted names of the members that differ.
+    pub changed: Vec<String>,
+    /// The former values of those that are known to change.
+    pub previous: Vec<(String, Box<RawValue>)>,
+    /// For a SER row: this version's counters minus the one's before.
+    pub delta: Option<Counters>,
+    /// The event's time.
+    pub time: Timestamp,
+    /// What the ledger is to remember as watched members.
+    pub watched: String,
+}
+
+/// The version that follows `known`, whose content is known to differ; the first one for `None`.
+///
+/// A first version's time is the record's own, a later one's the newest of the vendor's times of
+/// change that moved, and `now` where there is none (contract, "The event's time"); a SER row
+/// keeps its window's start.
+pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision {
+    let Some(known) = known else {
+        return Revision {
+            number: 1,
+            change: Change::New,
+            changed: Vec::new(),
+            previous: Vec::new(),
+            delta: counters(record).map(|now| now.minus(&Counters::default())),
+            time: record.time.unwrap_or(now),
+            watched: record.watched.clone(),
+        };
+    };
+    let names = fingerprint::changed(&known.members, &record.fingerprint.members);
+    let roots = record.watched_roots();
+    let previous = names
+        .iter()
+        .filter(|name| roots.contains(&name[0]))
+        .map(|name| (name.join("."), lookup(&known.watched, name)))
+        .collect();
+    let changed: Vec<String> = names.iter().map(|name| name.join(".")).collect();
+    let before: Option<Counters> =
+        counters(record).map(|_| serde_json::from_str(&known.watched).unwrap_or_default());
+    let delta = counters(record).zip(before.as_ref()).map(|(now, before)| now.minus(before));
+    let watched = match counters(record).zip(before.as_ref()) {
+        Some((now, before)) => {
+            serde_json::to_string(&now.over(before)).unwrap_or_else(|_| record.watched.clone())
+        }
+        None => record.watched.clone(),
+    };
+    let time = match record.facts {
+        Facts::SummaryRow { window, .. } => window.start(),
+        Facts::Message | Facts::Entitlement => moved(record, &changed).unwrap_or(now),
+    };
+    let number = known.revision.saturating_add(1);
+    Revision { number, change: Change::Changed, changed, previous, delta, time, watched }
+}
+
+fn counters(record: &Record) -> Option<&Counters> {
+    match &record.facts {
+        Facts::SummaryRow { counters, .. } => Some(counters),
+        Facts::Message | Facts::Entitlement => None,
+    }
+}
+
+/// The newest of the vendor's times of change that is among what changed, by itself or with the
+/// object it is in.
+fn moved(record: &Record, changed: &[String]) -> Option<Timestamp> {
+    let touches = |path: &str, name: &String| {
+        path == name || path.strip_prefix(name.as_str()).is_some_and(|rest| rest.starts_with('.'))
+    };
+    let moved = record.stamps.iter().filter(|(path, _)| changed.iter().any(|n| touches(path, n)));
+    moved.map(|(_, at)| *at).max()
+}
+
+/// The value at `path` in `json`; `null` where there is none.
+fn lookup(json: &str, path: &[&str]) -> Box<RawValue> {
+    let found = || {
+        let mut value: &RawValue = serde_json::from_str(json).ok()?;
+        for segment in path {
+            let members = fingerprint::object(value)?;
+            value = members.into_iter().find(|(name, _)| name == segment)?.1;
+        }
+        Some(value.to_owned())
+    };
+    found().unwrap_or_else(|| RawValue::NULL.to_owned())
+}

@@ -1,1 +1,55 @@
-//! (in progress)
+//! Records: what the vendor returned, read just far enough to file, compare and route it.
+
+use jiff::Timestamp;
+
+use super::{
+    counters::Counters,
+    fingerprint::Fingerprint,
+    slice::{Interval, Stream},
+};
+
+/// One record, interpreted. The text stays as it came; everything else is a reading of it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub stream: Stream,
+    /// The vendor's id, or one derived from the content where there is none.
+    pub id: String,
+    /// The record's text: one JSON object on one line. A vendor's member `postrider` is renamed
+    /// to `postrider_original`.
+    pub json: String,
+    /// When it happened and never changes: a message's delivery, a row's window start.
+    pub time: Option<Timestamp>,
+    pub fingerprint: Fingerprint,
+    /// The members that are known to change, as one JSON object: the source of `previous`.
+    pub watched: String,
+    /// Times that the vendor gives to changes: a path such as `verdict.timestamp`, its value.
+    pub stamps: Vec<(&'static str, Timestamp)>,
+    /// The latest verdict, lower case.
+    pub verdict: Option<String>,
+    pub facts: Facts,
+}
+
+/// What is particular to a stream.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Facts {
+    Message,
+    SummaryRow {
+        /// What was asked for: SER does not say it in the row.
+        window: Interval,
+        counters: Counters,
+        /// Oddities of the row, for people: `total_mismatch`, `unreadable:status.success`.
+        flags: Vec<String>,
+    },
+    Entitlement,
+}
+
+impl Record {
+    /// The first path segments of the members whose former values `previous` tells.
+    pub fn watched_roots(&self) -> &'static [&'static str] {
+        match self.facts {
+            Facts::Message => &["verdict", "action"],
+            Facts::SummaryRow { .. } => &["status", "details"],
+            Facts::Entitlement => &["annual_throughput", "license_start", "license_end"],
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `postrider once`: collects all that is due, delivers it, exits.
+
+use std::{path::Path, sync::atomic::Ordering, time::Duration};
+
+use rand::{SeedableRng, rngs::StdRng};
+
+use super::{Exit, complain, run::stop_on_signals, setup};
+use crate::{
+    app::{self, Mode},
+    config::units,
+    store::Store,
+    telemetry,
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Give up when nothing could be collected or delivered for this long.
+    #[arg(long, default_value = "5m", value_parser = units::duration, value_name = "DURATION")]
+    patience: Duration,
+}
+
+pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
+    let loaded = match setup::configuration_or_exit(file) {
+        Ok(loaded) => loaded,
+        Err(exit) => return Ok(exit),
+    };
+    let config = loaded.config;
+    telemetry::start(&config.log)?;
+    let store = Store::open(&config.state.directory)?;
+    let mode = Mode::Once { patience: args.patience };
+    let clock = setup::clock();
+    let running = app::start(&config, store.clone(), clock, StdRng::from_os_rng(), mode).await?;
+    let interrupted = stop_on_signals(&running.stop())?;
+    let outcome = running.ended().await;
+    for why in outcome.undone.iter().chain(&outcome.broken) {
+        complain(&format!("not done: {why}"));
+    }
+    let well = outcome.undone.is_empty() && outcome.broken.is_empty();
+    if well && interrupted.load(Ordering::Relaxed) {
+        complain("interrupted; what is left goes on with the next run");
+        return Ok(Exit::Failed);
+    }
+    Ok(if well { Exit::Done } else { Exit::Failed })
+}

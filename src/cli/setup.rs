@@ -1,0 +1,47 @@
+//! What several commands begin with.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+
+use super::{Exit, complain};
+use crate::{
+    clock::{Clock, SystemClock},
+    config::{Loaded, Problems, default_file, load},
+};
+
+const DEFAULT_FILE: &str = "/etc/postrider/postrider.toml";
+
+/// The machine's clock.
+pub(super) fn clock() -> Arc<dyn Clock> {
+    Arc::new(SystemClock)
+}
+
+/// Loads the configuration from the named or the default file and the environment.
+pub(super) fn configuration(file: Option<&Path>, now: Timestamp) -> Result<Loaded, Problems> {
+    let env: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let known = env.iter().cloned().collect();
+    let file: Option<PathBuf> =
+        file.map(Path::to_owned).or_else(|| default_file(Path::new(DEFAULT_FILE), &known));
+    load(file.as_deref(), env, now)
+}
+
+/// The configuration, or every problem on standard error and the exit status for it. Warnings are
+/// told too.
+pub(super) fn configuration_or_exit(file: Option<&Path>) -> Result<Loaded, Exit> {
+    match configuration(file, clock().now()) {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|warning| complain(&warning.to_string()));
+            Ok(loaded)
+        }
+        Err(problems) => {
+            complain(&format!("the configuration cannot be used\n{problems}"));
+            Err(Exit::Wrong)
+        }
+    }
+}

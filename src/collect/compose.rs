@@ -1,0 +1,170 @@
+//! Makes events: the vendor's record as it came, with the member `postrider` put in front.
+
+use std::{collections::BTreeMap, io::Write};
+
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use crate::{
+    domain::{
+        change::Revision,
+        counters::Counters,
+        event::{Change, EventId},
+        name::SourceName,
+        record::{Facts, Record},
+        slice::{Interval, Pass},
+    },
+    store::spool::NewEvent,
+};
+
+/// The version of the member `postrider`.
+const SCHEMA: u32 = 1;
+/// After this a SER row is no longer reclassified (vendor's overview: seven days).
+const RECLASSIFIED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
+
+/// What the events of one page share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) source: &'a SourceName,
+    pub(super) vendor: &'static str,
+    pub(super) tags: &'a BTreeMap<String, String>,
+    pub(super) pass: Pass,
+    pub(super) slice: Interval,
+    pub(super) collected_at: Timestamp,
+}
+
+#[derive(Serialize)]
+struct Header<'a> {
+    event_id: EventIdText,
+    schema: u32,
+    source: &'a str,
+    vendor: &'a str,
+    stream: &'a str,
+    record_id: &'a str,
+    revision: u32,
+    change: Change,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<Previous<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_start: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window_end: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delta: Option<&'a Counters>,
+    #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
+    settled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flags: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    tags: &'a BTreeMap<String, String>,
+    pass: &'a str,
+    slice: [Timestamp; 2],
+    #[serde(serialize_with = "milliseconds")]
+    collected_at: Timestamp,
+}
+
+/// Makes the event of a record's new version.
+pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) -> NewEvent {
+    let Context { source, vendor, tags, pass, slice, collected_at } = context;
+    let id = EventId::new(source, record.stream, &record.id, revision.number);
+    let later = revision.change != Change::New;
+    let (window, counters, flags) = match &record.facts {
+        Facts::SummaryRow { window, counters, flags } => {
+            (Some(*window), Some(counters), Some(flags.as_slice()))
+        }
+        Facts::Message | Facts::Entitlement => (None, None, None),
+    };
+    let settled =
+        window.map(|window| collected_at.duration_since(window.end()) >= RECLASSIFIED_FOR);
+    let header = Header {
+        event_id: EventIdText(id),
+        schema: SCHEMA,
+        source: source.as_str(),
+        vendor,
+        stream: record.stream.as_str(),
+        record_id: &record.id,
+        revision: revision.number,
+        change: revision.change,
+        changed: later.then_some(&revision.changed),
+        previous: later.then_some(Previous(&revision.previous)),
+        window_start: window.map(Interval::start),
+        window_end: window.map(Interval::end),
+        details: counters.map(Details),
+        delta: revision.delta.as_ref(),
+        settled,
+        flags: flags.filter(|flags| !flags.is_empty()),
+        tags,
+        pass: pass.as_str(),
+        slice: [slice.start(), slice.end()],
+        collected_at,
+    };
+    NewEvent {
+        id,
+        revision: revision.number,
+        change: revision.change,
+        time_ms: revision.time.as_millisecond(),
+        verdict: record.verdict.clone(),
+        json: splice(&header, &record.json),
+    }
+}
+
+/// `{"postrider":…,` and the record's own members, untouched.
+fn splice(header: &Header<'_>, record: &str) -> String {
+    let mut json = Vec::with_capacity(record.len() + 640);
+    let written = json
+        .write_all(b"{\"postrider\":")
+        .and_then(|()| serde_json::to_writer(&mut json, header).map_err(Into::into));
+    debug_assert!(written.is_ok(), "writing to memory cannot fail, and no key is other than text");
+    let members = record.trim_start().strip_prefix('{').unwrap_or("}");
+    if members.trim_start() != "}" {
+        json.push(b',');
+    }
+    json.extend_from_slice(members.as_bytes());
+    String::from_utf8(json).expect("made of two texts")
+}
+
+struct EventIdText(EventId);
+
+impl Serialize for EventIdText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
+}
+
+/// Former values by dotted name, in order.
+struct Previous<'a>(&'a [(String, Box<RawValue>)]);
+
+impl Serialize for Previous<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// A SER row's DSN counters as a list.
+struct Details<'a>(&'a Counters);
+
+#[derive(Serialize)]
+struct Detail<'a> {
+    code: &'a str,
+    class: Option<u8>,
+    count: i128,
+}
+
+impl Serialize for Details<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.details.iter().map(|(code, count)| Detail {
+            code,
+            class: Counters::class(code),
+            count: *count,
+        }))
+    }
+}

@@ -1,0 +1,54 @@
+//! Forgets what can no longer matter: old slices, and records that no slice can return again.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+
+use crate::{
+    clock::Clock,
+    config,
+    domain::slice::Stream,
+    store::Store,
+    supervisor::{Step, Task},
+};
+
+/// Covered slices are kept this long for people to look at.
+const SLICES: Duration = Duration::from_hours(8 * 24);
+/// The ledger remembers this long after the last resweep of a slice.
+const AFTER_RESWEEP: Duration = Duration::from_hours(24);
+
+/// Keeps the store from growing without end.
+pub struct Forgetter {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub sources: Vec<Arc<config::Source>>,
+    pub due: Timestamp,
+}
+
+impl Forgetter {
+    const EVERY: Duration = Duration::from_hours(1);
+}
+
+impl Task for Forgetter {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let now = self.clock.now();
+        if now < self.due {
+            return Ok(Step::Idle);
+        }
+        let before = |by: Duration| now.checked_sub(by).unwrap_or(Timestamp::MIN);
+        self.store.forget_slices(before(SLICES)).await?;
+        for source in &self.sources {
+            for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
+                let id = self.store.stream(&source.name, *stream).await?;
+                let last = source.resweep.iter().map(|resweep| resweep.after).max();
+                let keep = last.unwrap_or_default() + AFTER_RESWEEP + source.slice + source.lag;
+                // What is still to be fetched may return what was fetched before.
+                let Some(done) = self.store.done_to(id)? else { continue };
+                let hour = done.min(before(keep)).as_second().div_euclid(3600);
+                self.store.forget_records(id, hour).await?;
+            }
+        }
+        self.due = now.checked_add(Self::EVERY).unwrap_or(Timestamp::MAX);
+        Ok(Step::Idle)
+    }
+}

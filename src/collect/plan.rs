@@ -1,0 +1,175 @@
+//! What to fetch next: pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::{config, domain::slice::Interval, source::Limits, store::slices::Frontier};
+
+/// Slices planned at once at most; the rest follows when these are done.
+const BATCH: usize = 512;
+
+/// What live collection is to open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The range that is planned once this plan is carried out.
+    pub frontier: Frontier,
+    /// What the vendor no longer keeps: never to be had.
+    pub lost: Option<Interval>,
+    /// Oldest first, without gaps.
+    pub slices: Vec<Interval>,
+    /// Whether more is due than this plan holds.
+    pub more: bool,
+}
+
+/// When and how a stream's time is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    pub start: config::Start,
+    pub lag: Duration,
+    pub slice: Duration,
+    pub limits: Limits,
+}
+
+/// The slices between what is planned and `now - lag`; `None` when nothing is due.
+///
+/// Slices end at multiples of their length, so that they stay the same whenever they are planned;
+/// only the newest of an unaligned stream is shorter.
+pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Option<Plan> {
+    let length = i64::try_from(policy.slice.as_millis()).unwrap_or(i64::MAX).max(1);
+    let whole_second = |ms: i64| ms - ms.rem_euclid(1000);
+    let mut due = whole_second(before(now, policy.lag).as_millisecond());
+    if policy.limits.aligned {
+        due -= due.rem_euclid(length);
+    }
+    let from = frontier.map_or_else(
+        || {
+            let start = match policy.start {
+                config::Start::Back(back) => before(now, back),
+                config::Start::At(at) => at,
+            };
+            let start = whole_second(start.as_millisecond());
+            if policy.limits.aligned { start - start.rem_euclid(length) } else { start }
+        },
+        |frontier| frontier.from.as_millisecond(),
+    );
+    let mut at = frontier.map_or(from, |frontier| frontier.to.as_millisecond());
+    let mut lost = None;
+    if let Some(retention) = policy.limits.retention {
+        let oldest = whole_second(before(now, retention).as_millisecond());
+        if at < oldest.min(due) {
+            lost = interval(at, oldest.min(due));
+            at = oldest.min(due);
+        }
+    }
+    let mut slices = Vec::new();
+    while at < due && slices.len() < BATCH {
+        let end = (at - at.rem_euclid(length)).saturating_add(length).min(due);
+        slices.extend(interval(at, end));
+        at = end;
+    }
+    if slices.is_empty() && lost.is_none() {
+        return None;
+    }
+    let time = |ms| Timestamp::from_millisecond(ms).ok();
+    let frontier = Frontier { from: time(from)?, to: time(at)? };
+    Some(Plan { frontier, lost, slices, more: at < due })
+}
+
+fn interval(start: i64, end: i64) -> Option<Interval> {
+    Interval::new(Timestamp::from_millisecond(start).ok()?, Timestamp::from_millisecond(end).ok()?)
+}
+
+fn before(now: Timestamp, by: Duration) -> Timestamp {
+    now.checked_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn policy(slice: u64, aligned: bool) -> Policy {
+        Policy {
+            start: config::Start::Back(Duration::from_hours(24)),
+            lag: Duration::from_mins(6),
+            slice: Duration::from_secs(slice),
+            limits: Limits {
+                retention: Some(Duration::from_hours(90 * 24 - 1)),
+                aligned,
+                page_size: 100,
+            },
+        }
+    }
+
+    #[test]
+    fn a_first_run_begins_at_start_and_ends_before_the_lag() {
+        let plan = live(&policy(3600, false), None, at("2026-11-20T08:30:30Z")).unwrap();
+        assert_eq!(plan.slices.len(), 25);
+        assert_eq!(plan.slices[0].to_string(), "2026-11-19T08:30:30Z/2026-11-19T09:00:00Z");
+        assert_eq!(plan.slices[24].to_string(), "2026-11-20T08:00:00Z/2026-11-20T08:24:30Z");
+        assert_eq!(plan.lost, None);
+    }
+
+    #[test]
+    fn an_aligned_stream_waits_for_whole_slices() {
+        let plan = live(&policy(3600, true), None, at("2026-11-20T09:05:59Z")).unwrap();
+        assert_eq!(plan.frontier.to, at("2026-11-20T08:00:00Z"));
+        assert_eq!(
+            live(&policy(3600, true), Some(plan.frontier), at("2026-11-20T09:05:59Z")),
+            None
+        );
+        let later = live(&policy(3600, true), Some(plan.frontier), at("2026-11-20T09:06:00Z"));
+        assert_eq!(
+            later.unwrap().slices[0].to_string(),
+            "2026-11-20T08:00:00Z/2026-11-20T09:00:00Z"
+        );
+    }
+
+    #[test]
+    fn what_is_past_retention_is_lost_and_said() {
+        let frontier =
+            Frontier { from: at("2026-01-01T00:00:00Z"), to: at("2026-01-02T00:00:00Z") };
+        let plan = live(&policy(3600, false), Some(frontier), at("2026-11-20T08:00:00Z")).unwrap();
+        assert_eq!(plan.lost.unwrap().to_string(), "2026-01-02T00:00:00Z/2026-08-22T09:00:00Z");
+        assert_eq!(plan.slices[0].start(), plan.lost.unwrap().end());
+        assert!(plan.more);
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_plans_nothing_twice() {
+        let plan = live(&policy(3600, false), None, at("2026-11-20T08:30:00Z")).unwrap();
+        assert_eq!(
+            live(&policy(3600, false), Some(plan.frontier), at("2026-11-20T07:00:00Z")),
+            None
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn slices_tile_the_planned_range(
+            slice in 1..200_000_u64, aligned: bool, steps in prop::collection::vec(-4000..90_000_i64, 1..12),
+        ) {
+            let policy = policy(slice, aligned);
+            let mut now = at("2026-11-20T08:30:30Z");
+            let (mut frontier, mut reached) = (None::<Frontier>, None::<Timestamp>);
+            for step in steps {
+                now = now.checked_add(jiff::SignedDuration::from_secs(step)).unwrap();
+                while let Some(plan) = live(&policy, frontier, now) {
+                    for interval in plan.lost.into_iter().chain(plan.slices) {
+                        prop_assert_eq!(interval.start(), reached.unwrap_or(plan.frontier.from));
+                        prop_assert!(interval.end() <= now);
+                        reached = Some(interval.end());
+                    }
+                    prop_assert_eq!(Some(plan.frontier.to), reached);
+                    frontier = Some(plan.frontier);
+                    if !plan.more { break; }
+                }
+            }
+        }
+    }
+}

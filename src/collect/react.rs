@@ -1,0 +1,118 @@
+//! What to do about a fault: pure.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use rand::Rng;
+
+use crate::{
+    fault::{Kind, backoff},
+    store::{
+        conditions::State,
+        slices::{OpenSlice, Progress, Setback},
+    },
+};
+
+/// Backoff of a slice whose fetch failed.
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_mins(5);
+/// Backoff of a source that a person must mend.
+const AUTH_FIRST: Duration = Duration::from_mins(1);
+const AUTH_LONGEST: Duration = Duration::from_mins(15);
+/// A 429 that names no time.
+const THROTTLED_FIRST: Duration = Duration::from_secs(2);
+/// Between tries while the vendor still says, after its day has turned, that the quota is spent.
+const QUOTA_PROBE: Duration = Duration::from_hours(1);
+/// Below this a slice that is too large is not cut further: the vendor's ends are inclusive to
+/// the second.
+const SMALLEST: SignedDuration = SignedDuration::from_secs(1);
+
+/// What follows from a fault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reaction {
+    pub setback: Setback,
+    /// The whole source is in this state, and asks nothing until then.
+    pub pause: Option<(State, Timestamp)>,
+}
+
+/// Decides what a fault means for the slice and its source.
+///
+/// `attempts` counts this slice's faults before this one, `quota_hit_today` whether the vendor
+/// has said before, since its day turned, that the quota is spent.
+pub fn react(
+    kind: Kind,
+    slice: &OpenSlice,
+    first_page_size: u32,
+    quota_hit_today: bool,
+    now: Timestamp,
+    rng: &mut impl Rng,
+) -> Reaction {
+    let attempt = slice.attempts.saturating_add(1);
+    let again = |not_before, progress| Setback::Again { not_before, progress };
+    match kind {
+        Kind::Transient { retry_after } => {
+            let wait = retry_after.unwrap_or_else(|| backoff(attempt, FIRST, LONGEST, rng));
+            Reaction { setback: again(after(now, wait), None), pause: None }
+        }
+        Kind::Throttled { retry_after } => {
+            let wait =
+                retry_after.unwrap_or_else(|| backoff(attempt, THROTTLED_FIRST, LONGEST, rng));
+            let until = after(now, wait);
+            Reaction { setback: again(until, None), pause: Some((State::Throttled, until)) }
+        }
+        Kind::QuotaSpent => {
+            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { next_day(now) };
+            Reaction { setback: again(until, None), pause: Some((State::QuotaSpent, until)) }
+        }
+        Kind::Auth => {
+            let until = after(now, backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng));
+            Reaction { setback: again(now, None), pause: Some((State::AuthFailed, until)) }
+        }
+        Kind::TooLarge => Reaction { setback: smaller(slice, first_page_size, now), pause: None },
+        Kind::TooEarly => {
+            let wait = backoff(attempt, Duration::from_mins(1), LONGEST, rng);
+            Reaction { setback: again(after(now, wait), None), pause: None }
+        }
+        Kind::PastRetention => Reaction { setback: Setback::Lost, pause: None },
+        Kind::PageTokenRejected => {
+            // Once at once; a token that is refused time and again waits like any fault.
+            let wait = if slice.attempts == 0 {
+                Duration::ZERO
+            } else {
+                backoff(attempt, FIRST, LONGEST, rng)
+            };
+            let anew = Progress::anew(slice.progress.page_size);
+            Reaction { setback: again(after(now, wait), Some(anew)), pause: None }
+        }
+        Kind::Refused => {
+            // Kept open and shown as a gap: a new version or configuration may mend it.
+            let wait = backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng);
+            Reaction { setback: again(after(now, wait), None), pause: None }
+        }
+    }
+}
+
+/// Half the page, then half the slice; at last the slice cannot be had.
+fn smaller(slice: &OpenSlice, first_page_size: u32, now: Timestamp) -> Setback {
+    let size = slice.progress.page_size;
+    if size > 1 {
+        let progress = Progress { page_size: size / 2, ..slice.progress.clone() };
+        return Setback::Again { not_before: now, progress: Some(progress) };
+    }
+    let length = slice.interval.end().duration_since(slice.interval.start());
+    if length <= SMALLEST {
+        return Setback::Refused;
+    }
+    Setback::Split { page_size: first_page_size }
+}
+
+fn after(now: Timestamp, wait: Duration) -> Timestamp {
+    now.checked_add(wait).unwrap_or(Timestamp::MAX)
+}
+
+/// The vendor's next day; UTC is assumed, since it does not say.
+pub fn next_day(now: Timestamp) -> Timestamp {
+    let day = 24 * 3600;
+    let seconds = now.as_second();
+    Timestamp::from_second(seconds - seconds.rem_euclid(day) + day).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,184 @@
+//! Sinks: what is common, then each kind.
+
+use super::{Streams, address, route::route};
+use crate::{
+    config::{
+        Acknowledgements, BatchLimits, File, Sink, SinkKind, SplunkHec, Syslog, Transport,
+        node::{Context, Key},
+        raw::{
+            BatchKeys, Compression, FileKeys, HecKeys, Payload, RawSink, Rotation, RouteKeys,
+            Strings, SyslogKeys,
+        },
+    },
+    domain::name::SinkName,
+};
+
+pub(super) fn sink(
+    cx: &Context<'_>,
+    path: &str,
+    raw: RawSink,
+    name: SinkName,
+    streams: &Streams,
+) -> Option<Sink> {
+    let common = |batch, keys, in_flight| common(cx, path, batch, keys, in_flight, streams);
+    let (kind, common) = match raw {
+        RawSink::SplunkHec(keys) => {
+            let (hec, batch, routes) = splunk_hec(cx, *keys);
+            (hec.map(SinkKind::SplunkHec), common(batch, routes, 4))
+        }
+        RawSink::Syslog(keys) => {
+            let (syslog, batch, routes) = syslog(cx, *keys);
+            (syslog.map(SinkKind::Syslog), common(batch, routes, 1))
+        }
+        RawSink::File(keys) => {
+            let (file, batch, routes) = file(cx, *keys);
+            (file.map(SinkKind::File), common(batch, routes, 1))
+        }
+        RawSink::Stdout(keys) => (Some(SinkKind::Stdout), common(keys.sink, keys.route, 1)),
+    };
+    let (route, batch, max_in_flight) = common?;
+    Some(Sink { name, route, batch, max_in_flight, kind: kind? })
+}
+
+fn common(
+    cx: &Context<'_>,
+    path: &str,
+    keys: BatchKeys,
+    routes: RouteKeys,
+    in_flight: usize,
+    streams: &Streams,
+) -> Option<(crate::config::Route, BatchLimits, usize)> {
+    let route = route(cx, path, routes, streams);
+    let batch = keys.batch.value.and_then(|batch| {
+        Some(BatchLimits {
+            max_events: usize::try_from(batch.max_events.value?.0).ok()?,
+            max_bytes: usize::try_from(batch.max_bytes.value?.0).ok()?,
+            max_age: batch.max_age.value?.0,
+        })
+    });
+    let in_flight = match keys.max_in_flight.value {
+        Some(count) => usize::try_from(count.0).ok()?,
+        None => in_flight,
+    };
+    Some((route, batch?, in_flight))
+}
+
+fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, BatchKeys, RouteKeys) {
+    let endpoints = endpoints(cx, keys.endpoints, &keys.http.allow_plain_http);
+    let token = keys.token.need(
+        cx,
+        "write where the collector's token is, such as { file = \"/etc/postrider/hec-token\" }",
+    );
+    if keys.acknowledgements.value == Some(Acknowledgements::Required) {
+        cx.error(
+            &keys.acknowledgements.path,
+            "`acknowledgements = \"required\"` is not built yet; use \"auto\", which asks for \
+             acknowledgements where the token has them switched on",
+        );
+    }
+    let http = address::http(cx, keys.http);
+    let hec = (|| {
+        Some(SplunkHec {
+            endpoints: endpoints?,
+            token: token?.0,
+            index: keys.index.value,
+            host: keys.host.value,
+            acknowledgements: keys.acknowledgements.value?,
+            ack_timeout: keys.ack_timeout.value?.0,
+            gzip: keys.compression.value? == Compression::Gzip,
+            http: http?,
+        })
+    })();
+    (hec, keys.sink, keys.route)
+}
+
+fn endpoints(cx: &Context<'_>, key: Key<Strings>, plain: &Key<bool>) -> Option<Vec<String>> {
+    let path = key.path.clone();
+    let list =
+        key.need(cx, "write the collector's URL, such as [\"https://splunk.example.com:8088\"]")?;
+    if list.0.is_empty() {
+        cx.error(&path, "the list is empty; write at least one URL");
+        return None;
+    }
+    let checked: Vec<Option<String>> = list
+        .0
+        .iter()
+        .map(|(text, path)| {
+            let url = address::url(cx, path, text, plain)?;
+            if url.contains("/services/") || url.ends_with("/services") {
+                cx.error(path, "Postrider adds /services/collector itself; end the URL before it");
+                return None;
+            }
+            Some(url)
+        })
+        .collect();
+    checked.into_iter().collect()
+}
+
+fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, BatchKeys, RouteKeys) {
+    let path = keys.address.path.clone();
+    let address = keys
+        .address
+        .need(cx, "write the receiver's host and port, such as \"siem.example.com:6514\"")
+        .and_then(|text| address::host_and_port(cx, &path, &text));
+    if let Some(payload @ (Payload::Cef | Payload::Leef)) = keys.payload.value {
+        let word = if payload == Payload::Cef { "cef" } else { "leef" };
+        cx.error(
+            &keys.payload.path,
+            format!("`payload = \"{word}\"` is not built yet; use \"json\""),
+        );
+    }
+    let transport = keys.transport.value;
+    if keys.tls.given && matches!(transport, Some(Transport::Tcp | Transport::Udp)) {
+        cx.warn(&keys.tls.path, "TLS is not used; set `transport = \"tls\"` or remove this key");
+    }
+    if keys.framing.given && transport == Some(Transport::Udp) {
+        cx.warn(
+            &keys.framing.path,
+            "UDP has no framing, one datagram is one message; remove this key",
+        );
+    }
+    let max_message = keys.max_message.value.map_or_else(
+        || if transport == Some(Transport::Udp) { 2 << 10 } else { 8 << 10 },
+        |size| size.0,
+    );
+    if max_message < 480 {
+        cx.error(
+            &keys.max_message.path,
+            "a header alone may need more; write at least \"480B\", which every receiver takes",
+        );
+    }
+    if transport == Some(Transport::Udp) && max_message > 65_507 {
+        cx.error(&keys.max_message.path, "a UDP datagram holds at most 65507 bytes; write less");
+    }
+    let tls = keys.tls.value.map(|keys| address::tls(cx, keys));
+    let syslog = (|| {
+        Some(Syslog {
+            address: address?,
+            transport: transport?,
+            framing: keys.framing.value?,
+            header: keys.header.value?,
+            hostname: keys.hostname.value,
+            enterprise_number: keys.enterprise_number.value?.0,
+            max_message: usize::try_from(max_message).ok()?,
+            tls: tls?,
+            timeout: keys.timeout.value?.0,
+        })
+    })();
+    (syslog, keys.sink, keys.route)
+}
+
+fn file(cx: &Context<'_>, keys: FileKeys) -> (Option<File>, BatchKeys, RouteKeys) {
+    let path = keys
+        .path
+        .need(cx, "write where the events go, such as \"/var/log/postrider/events.jsonl\"");
+    let daily = keys.rotation.value.map(|rotation| rotation == Rotation::Daily);
+    if daily == Some(false) && keys.keep.given {
+        cx.warn(&keys.keep.path, "files that are not rotated are not removed; remove this key");
+    }
+    let file = (|| {
+        let keep = keys.keep.value.and_then(|count| usize::try_from(count.0).ok());
+        Some(File { path: path?, daily: daily?, keep: keep.filter(|_| daily == Some(true)) })
+    })();
+    (file, keys.sink, keys.route)
+}

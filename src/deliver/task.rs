@@ -1,0 +1,293 @@
+//! One task a sink: batches out, marks back.
+
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::batch::{Batch, Filling};
+use crate::{
+    clock::Clock,
+    config,
+    fault::{Fault, Kind, backoff},
+    sink::{Outcome, Sink},
+    store::{
+        Store, StoreError,
+        conditions::{Party, State},
+        sinks::{Position, Refusal},
+    },
+    supervisor::{Step, Task},
+};
+
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_mins(1);
+/// Backoff where a person must act.
+const HOLD_FIRST: Duration = Duration::from_secs(5);
+const HOLD_LONGEST: Duration = Duration::from_mins(5);
+/// The last success is written down at most this often.
+const OK_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+
+/// Cancelled when nothing more will come: batches go without waiting for their age.
+pub type Flush = CancellationToken;
+
+/// Delivers to one sink.
+pub struct Deliverer<K> {
+    config: Arc<config::Sink>,
+    sink: Arc<K>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    stop: CancellationToken,
+    flush: Flush,
+    rng: StdRng,
+    /// What was done with when the task started; `None` until it is read.
+    resume: Option<Position>,
+    /// The next event to read.
+    next: u64,
+    filling: Filling,
+    /// Batches that are to be sent, again or in part.
+    retry: VecDeque<Batch>,
+    /// Failures since the last acceptance.
+    failures: u32,
+    held: Option<Held>,
+    written: Option<(State, Timestamp)>,
+}
+
+struct Held {
+    until: Timestamp,
+    why: String,
+    person: bool,
+}
+
+impl<K: Sink> Deliverer<K> {
+    pub fn new(
+        config: Arc<config::Sink>,
+        sink: Arc<K>,
+        store: Store,
+        clock: Arc<dyn Clock>,
+        stop: CancellationToken,
+        flush: Flush,
+        rng: StdRng,
+    ) -> Self {
+        Self {
+            config,
+            sink,
+            store,
+            clock,
+            stop,
+            flush,
+            rng,
+            resume: None,
+            next: 0,
+            filling: Filling::default(),
+            retry: VecDeque::new(),
+            failures: 0,
+            held: None,
+            written: None,
+        }
+    }
+}
+
+impl<K: Sink> Task for Deliverer<K> {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        if self.resume.is_none() {
+            self.resume = Some(self.store.position(&self.config.name)?);
+        }
+        if let Some(held) = &self.held {
+            if held.until > self.clock.now() {
+                return Ok(held.step(&self.config));
+            }
+            self.held = None;
+        }
+        let mut spooled = self.store.spooled();
+        let mut on_the_way = FuturesUnordered::new();
+        let mut worked = false;
+        loop {
+            let seen = *spooled.borrow_and_update();
+            while on_the_way.len() < self.config.max_in_flight
+                && self.held.is_none()
+                && !self.stop.is_cancelled()
+            {
+                let Some(batch) = self.next_batch(seen)? else { break };
+                if batch.frames.is_empty() {
+                    self.accept(&batch).await?;
+                    continue;
+                }
+                let sink = self.sink.clone();
+                on_the_way.push(async move {
+                    let outcome = sink.send(batch.body.clone(), &batch.frames).await;
+                    (batch, outcome)
+                });
+            }
+            if on_the_way.is_empty() {
+                if let Some(held) = &self.held {
+                    return Ok(held.step(&self.config));
+                }
+                if self.filling.is_empty() || self.stop.is_cancelled() {
+                    return Ok(if worked { Step::Worked } else { Step::Idle });
+                }
+            }
+            let room = on_the_way.len() < self.config.max_in_flight && self.held.is_none();
+            let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
+            tokio::select! {
+                Some((batch, outcome)) = on_the_way.next() => {
+                    worked = true;
+                    self.settle(batch, outcome).await?;
+                }
+                // The sender lives as long as the store, so an error cannot come.
+                _ = spooled.changed(), if room => {}
+                () = tokio::time::sleep(age.min(LONGEST)), if room && !self.filling.is_empty() => {}
+                () = self.flush.cancelled(), if !self.flush.is_cancelled() => {}
+                () = self.stop.cancelled(), if on_the_way.is_empty() => {}
+            }
+        }
+    }
+}
+
+impl<K: Sink> Deliverer<K> {
+    /// The next batch that may go now: one that goes again, or a full, old or last one.
+    fn next_batch(&mut self, spooled: u64) -> Result<Option<Batch>, StoreError> {
+        if let Some(batch) = self.retry.pop_front() {
+            return Ok(Some(batch));
+        }
+        let limits = self.sink.batch_limits();
+        loop {
+            let (from, until) =
+                self.resume.as_ref().map_or((0, u64::MAX), |p| p.open_from(self.next));
+            let jumps = self.filling.next().is_some_and(|next| next != from);
+            if jumps {
+                return Ok(self.filling.finish());
+            }
+            self.next = from;
+            let chunk = if from < spooled { self.store.chunk(from)? } else { None };
+            let Some(chunk) = chunk else { break };
+            for event in chunk.iter().filter(|event| (from..until).contains(&event.seq)) {
+                if !self.filling.take(event, &self.config.route, &*self.sink, limits) {
+                    return Ok(self.filling.finish());
+                }
+                self.next = event.seq + 1;
+            }
+        }
+        let due = self.filling.left(limits.max_age).is_some_and(|left| left.is_zero());
+        let passed = self.filling.is_empty() && self.filling.next().is_some();
+        if due || passed || self.flush.is_cancelled() {
+            Ok(self.filling.finish())
+        } else {
+            Ok(None)
+        }
+    }
+
+    async fn settle(&mut self, batch: Batch, outcome: Outcome) -> anyhow::Result<()> {
+        match outcome {
+            Outcome::Accepted => self.accept(&batch).await?,
+            Outcome::Poison { index, reason } => {
+                let index = index.min(batch.frames.len().saturating_sub(1));
+                self.refuse(&batch, index, reason).await?;
+                if index + 1 < batch.frames.len() {
+                    self.retry.push_front(batch.part(index + 1..batch.frames.len()));
+                }
+            }
+            Outcome::SomePoison { reason } | Outcome::TooLarge { reason } => {
+                let count = batch.frames.len();
+                if count <= 1 {
+                    self.refuse(&batch, 0, reason).await?;
+                } else {
+                    debug!(sink = %self.config.name, events = count, reason, "halving the batch");
+                    self.retry.push_front(batch.part(count / 2..count));
+                    self.retry.push_front(batch.part(0..count / 2));
+                }
+            }
+            Outcome::Failed(fault) => {
+                self.retry.push_front(batch);
+                self.fail(&fault).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn accept(&mut self, batch: &Batch) -> Result<(), StoreError> {
+        let accepted = batch.frames.len() as u64;
+        self.mark(batch.range.clone(), accepted, batch.unfit.clone()).await?;
+        if accepted > 0 {
+            debug!(sink = %self.config.name, events = accepted, bytes = batch.body.len(), "delivered");
+            self.failures = 0;
+            self.tell(State::Ok, None, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks the frames before `index` as accepted, and the one there as refused.
+    async fn refuse(&mut self, batch: &Batch, index: usize, reason: String) -> anyhow::Result<()> {
+        let done = batch.part(0..index + 1);
+        let mut refused = done.unfit;
+        let seq = done.seqs.last().copied();
+        let chunk = seq.map(|seq| self.store.chunk(seq)).transpose()?.flatten();
+        let event = chunk.iter().flat_map(|c| c.iter()).find(|event| Some(event.seq) == seq);
+        let event =
+            event.cloned().ok_or_else(|| anyhow::anyhow!("the spool has no event {seq:?}"))?;
+        refused.push(Refusal { event, reason });
+        Ok(self.mark(done.range, index as u64, refused).await?)
+    }
+
+    async fn mark(
+        &self,
+        range: Range<u64>,
+        accepted: u64,
+        refused: Vec<Refusal>,
+    ) -> Result<(), StoreError> {
+        for Refusal { event, reason } in &refused {
+            let (sink, event_id) = (&self.config.name, event.id);
+            warn!(sink = %sink, event_id = %event_id, reason, "refused for good: a dead letter");
+        }
+        self.store.mark(&self.config.name, range, accepted, refused, self.clock.now()).await
+    }
+
+    async fn fail(&mut self, fault: &Fault) -> Result<(), StoreError> {
+        self.failures += 1;
+        let person = fault.kind == Kind::Auth;
+        let wait = match fault.kind {
+            Kind::Auth => backoff(self.failures, HOLD_FIRST, HOLD_LONGEST, &mut self.rng),
+            Kind::Transient { retry_after: Some(wait) }
+            | Kind::Throttled { retry_after: Some(wait) } => wait,
+            _ => backoff(self.failures, FIRST, LONGEST, &mut self.rng),
+        };
+        let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        let why = fault.chain();
+        warn!(sink = %self.config.name, attempt = self.failures, error = why, "delivery failed");
+        let state = if person { State::AuthFailed } else { State::Failing };
+        self.tell(state, Some(until), Some(why.clone())).await?;
+        self.held = Some(Held { until, why, person });
+        Ok(())
+    }
+
+    async fn tell(
+        &mut self,
+        state: State,
+        until: Option<Timestamp>,
+        error: Option<String>,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        match self.written {
+            Some((State::Ok, at))
+                if state == State::Ok && now.duration_since(at).abs() < OK_EVERY =>
+            {
+                return Ok(());
+            }
+            Some((before, _)) if before == state => {}
+            None if state == State::Ok => {}
+            _ => info!(sink = %self.config.name, state = state.as_str(), error, "sink state"),
+        }
+        self.written = Some((state, now));
+        let party = Party::Sink(self.config.name.as_str());
+        self.store.set_condition(party, state, until, error, now).await
+    }
+}
+
+impl Held {
+    fn step(&self, config: &config::Sink) -> Step {
+        let why = format!("{}: {}", config.name, self.why);
+        Step::Waiting { until: self.until, why, person: self.person }
+    }
+}

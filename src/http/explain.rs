@@ -1,0 +1,71 @@
+//! reqwest's errors in words that a person can act on, without what a URL may hide: queries and
+//! passwords.
+
+use std::{error::Error, io};
+
+use super::tls;
+use crate::fault::Fault;
+
+/// What a failed request or a broken body means: transient, except that a certificate which cannot
+/// be trusted wants a person.
+#[expect(clippy::needless_pass_by_value, reason = "used as map_err(http::fault)")]
+pub fn fault(error: reqwest::Error) -> Fault {
+    let peer = error.url().map_or_else(|| "the peer".to_owned(), peer);
+    if let Some(tls) = tls::find(&error) {
+        return tls::fault(&peer, tls);
+    }
+    if error.is_connect() && error.is_timeout() {
+        return Fault::transient(format!("cannot connect to {peer}: no answer in time"));
+    }
+    if error.is_timeout() {
+        return Fault::transient(format!("{peer} did not answer in time"));
+    }
+    let cause = root(&error);
+    if error.is_dns() {
+        return Fault::transient(format!("cannot resolve the name of {peer}")).caused_by(cause);
+    }
+    if error.is_connect() {
+        return Fault::transient(format!("cannot connect to {peer}")).caused_by(cause);
+    }
+    if error.is_body() || error.is_decode() {
+        return Fault::transient(format!("the answer of {peer} broke off")).caused_by(cause);
+    }
+    Fault::transient(format!("the request to {peer} failed")).caused_by(cause)
+}
+
+/// An input or output error in words: `connection refused`, not `… (os error 111)`.
+pub fn plain(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::Other => error.to_string(),
+        kind if error.raw_os_error().is_some() => {
+            let text = kind.to_string();
+            // Kinds that Rust has no stable name for say nothing.
+            if text.contains("uncategorized") { error.to_string() } else { text }
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// `host:port`, and nothing else of the URL.
+pub(super) fn peer(url: &reqwest::Url) -> String {
+    let host = url.host_str().unwrap_or("?");
+    match url.port_or_known_default() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The innermost cause. The layers between repeat each other ("client error (Connect)"), and the
+/// outermost may name the URL.
+fn root(error: &reqwest::Error) -> String {
+    let Some(mut cause) = error.source() else {
+        return "no reason given".to_owned();
+    };
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    match cause.downcast_ref::<io::Error>() {
+        Some(io) => plain(io),
+        None => cause.to_string(),
+    }
+}

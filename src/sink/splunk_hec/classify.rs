@@ -1,0 +1,125 @@
+//! What HEC's answers mean. Pure: one function, one table.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::{
+    fault::{Fault, Kind},
+    sink::Outcome,
+};
+
+/// Splunk Cloud refuses bodies above some five megabytes with code 6 for the first object, as if
+/// that were malformed. Ours never are, so beyond this size the size is the likelier reason.
+const LIKELY_TOO_LARGE: usize = 1_000_000;
+
+/// The JSON that HEC answers with.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Reply {
+    pub(super) code: Option<u32>,
+    #[serde(default)]
+    pub(super) text: String,
+    /// Counts the batch's objects from 0.
+    #[serde(rename = "invalid-event-number")]
+    pub(super) invalid_event_number: Option<usize>,
+}
+
+impl Reply {
+    /// `None` where the body is not HEC's: a proxy's page, a captive portal.
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice::<Self>(body).ok().filter(|reply| reply.code.is_some())
+    }
+}
+
+/// An answer to a batch.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) reply: Option<Reply>,
+    pub(super) retry_after: Option<Duration>,
+    /// Where it came from, for the texts.
+    pub(super) url: String,
+    pub(super) index: Option<String>,
+}
+
+impl Answer {
+    /// Another endpoint may do better.
+    pub(super) fn is_down(&self) -> bool {
+        self.status >= 500 || (self.status < 300 && self.reply.is_none())
+    }
+
+    pub(super) fn refuses_token(&self) -> bool {
+        let code = self.reply.as_ref().and_then(|reply| reply.code);
+        matches!(self.status, 401 | 403) || matches!(code, Some(1..=4 | 21 | 22))
+    }
+}
+
+/// Decides what became of a batch of `frames` events and `body_len` bytes before compression.
+pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outcome {
+    let reply = answer.reply.clone().unwrap_or_default();
+    let said = said(answer);
+    let invalid = reply.invalid_event_number.filter(|index| *index < frames);
+    let hold = |cure: &str| Outcome::Failed(Fault::auth(format!("{said}: {cure}")));
+    let later = || {
+        let kind = Kind::Transient { retry_after: answer.retry_after };
+        Outcome::Failed(Fault::new(kind, said.clone()))
+    };
+    let throttled = || {
+        let kind = Kind::Throttled { retry_after: answer.retry_after };
+        Outcome::Failed(Fault::new(kind, said.clone()))
+    };
+    let refused = || match invalid {
+        Some(index) => Outcome::Poison { index, reason: said.clone() },
+        None => Outcome::SomePoison { reason: said.clone() },
+    };
+    match (answer.status, reply.code) {
+        // 24 and 25 are success with a hint that the queue, or the channel, is nearly full.
+        (200..=299, Some(0 | 24 | 25)) => Outcome::Accepted,
+        (413, _) => Outcome::TooLarge { reason: said },
+        (429, _) | (_, Some(26 | 27)) => throttled(),
+        (_, Some(1 | 22)) => hold("the token is disabled: enable it in Splunk"),
+        (_, Some(2 | 3 | 4 | 21)) => hold("the token is wrong: check `token`"),
+        (_, Some(16)) => hold("the token must not be in the URL: check `endpoints`"),
+        (400, Some(7)) => match &answer.index {
+            Some(index) => hold(&format!(
+                "the index \"{index}\" does not exist or is not allowed for the token: create it, \
+                 allow it, or change `index`"
+            )),
+            None => hold("the token has no usable default index: set `index`"),
+        },
+        (400, Some(10 | 11 | 28)) => hold("Splunk wants another channel than we send"),
+        (400, Some(14)) => hold("indexer acknowledgement is off for the token"),
+        (400, Some(6)) if invalid.is_none_or(|at| at == 0) && body_len > LIKELY_TOO_LARGE => {
+            Outcome::TooLarge { reason: said }
+        }
+        (400, Some(5 | 6 | 12 | 13 | 15)) => refused(),
+        // A code that we do not know: where it names an event, believe it; else hold, since
+        // bisecting a refusal that has nothing to do with an event would drop them all.
+        (400, Some(_)) if invalid.is_some() => refused(),
+        (400, Some(_)) => hold("an unknown code"),
+        (401 | 403, _) => hold("check `token`"),
+        (404 | 405, _) => hold("there is no HEC at this URL: check `endpoints`"),
+        (407, _) => hold("the proxy wants a user and a password: check `proxy`"),
+        (415, _) => hold("gzip is refused: set `compression = \"none\"`"),
+        (300..=399, _) => hold("redirects are not followed: check `endpoints`"),
+        // An answer that is not HEC's, or HEC's word for "not now". Unknown is not delivered.
+        (200..=299 | 400 | 408 | 425 | 500..=599, _) => later(),
+        _ => hold("this is no answer that HEC gives: check `endpoints`"),
+    }
+}
+
+/// `URL answered 503 (code 9: Server is busy)`.
+fn said(answer: &Answer) -> String {
+    let Answer { status, url, .. } = answer;
+    match &answer.reply {
+        Some(Reply { code: Some(code), text, .. }) => {
+            // From outside, and shown in logs and on pages.
+            let text: String = text.chars().filter(|c| !c.is_control()).take(120).collect();
+            format!("{url} answered {status} (code {code}: {text})")
+        }
+        _ => format!("{url} answered {status} without HEC's JSON"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,79 @@
+//! One HTTP answer, read whole but never without bound.
+
+use std::{borrow::Cow, time::Duration};
+
+use jiff::Timestamp;
+use reqwest::{
+    RequestBuilder,
+    header::{DATE, HeaderMap, HeaderName, RETRY_AFTER},
+};
+
+use super::text;
+use crate::fault::{Fault, Kind, retry_after};
+
+/// Bytes of an answer after decompression; the largest that a vendor documents is some 10 MB.
+pub(super) const MAX_BODY: usize = 64 << 20;
+
+/// What came back, whatever the status.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    /// Sends `request` and reads the answer, at most `max` bytes of it. `what` names the request
+    /// in a fault: `"POST /v1/messages/search"`.
+    pub(super) async fn to(request: RequestBuilder, what: &str, max: usize) -> Result<Self, Fault> {
+        // Without the URL: a query may hold what does not belong in a log.
+        let lost = |step: &str, error: reqwest::Error| {
+            Fault::transient(format!("{what} {step}")).caused_by(error.without_url())
+        };
+        let mut response = request.send().await.map_err(|error| lost("got no answer", error))?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| lost("got an answer that broke off", error))?
+        {
+            if body.len() + chunk.len() > max {
+                let what = format!("{what} answered {status} with more than {max} bytes");
+                return Err(Fault::new(Kind::TooLarge, what));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Self { status, headers, body })
+    }
+
+    /// The body without a byte order mark and white space around it. What is not UTF-8 is
+    /// replaced: one bad byte must not cost the page.
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match String::from_utf8_lossy(&self.body) {
+            Cow::Borrowed(body) => Cow::Borrowed(bare(body)),
+            Cow::Owned(body) => Cow::Owned(bare(&body).to_owned()),
+        }
+    }
+
+    /// The body for a fault's text, where `secrets` must not be: a proxy or a hostile server may
+    /// echo the request.
+    pub(super) fn redacted(&self, secrets: &[&str]) -> String {
+        text::redact(&self.text(), secrets)
+    }
+
+    /// The server's wish for the next attempt.
+    pub(super) fn retry_after(&self, now: Timestamp) -> Option<Duration> {
+        retry_after(self.header(&RETRY_AFTER), now)
+    }
+
+    /// The server's clock, whole seconds.
+    pub(super) fn server_time(&self) -> Option<Timestamp> {
+        Timestamp::try_from(httpdate::parse_http_date(self.header(&DATE)?).ok()?).ok()
+    }
+
+    fn header(&self, name: &HeaderName) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+}
+
+fn bare(body: &str) -> &str {
+    body.trim_start_matches('\u{feff}').trim()
+}

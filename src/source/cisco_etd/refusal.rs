@@ -1,0 +1,136 @@
+//! What each answer other than a page means.
+//!
+//! The phrases stand in plain text, in `message` or in `Message`; so they are looked for in the
+//! raw text.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{RETENTION, search, token};
+use crate::{
+    domain::slice::Interval,
+    fault::{Fault, Kind},
+    source::text::{excerpt, has_phrase, is_markup},
+};
+
+/// A slice whose end is younger may be refused for that alone. Published connectors stay 5 minutes
+/// behind; the vendor does not document its margin (inferred).
+const TOO_NEAR: Duration = Duration::from_secs(15 * 60);
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Call {
+    Token,
+    Search { interval: Interval },
+}
+
+/// All that counts for the meaning of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    pub(super) call: Call,
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Duration>,
+    /// Without secrets.
+    pub(super) body: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) had_page_token: bool,
+}
+
+/// Whether a search was refused for its token: 401, and 400 `Bad Request`, which the vendor's
+/// developer pages give for a bad JWT.
+pub(super) fn wants_new_token(status: u16, body: &str) -> bool {
+    status == 401 || status == 400 && !is_markup(body) && has_phrase(body, "badrequest")
+}
+
+/// The fault that an answer is.
+pub(super) fn classify(refusal: &Refusal<'_>) -> Fault {
+    let (kind, advice) = meaning(refusal);
+    let name = match refusal.call {
+        Call::Token => token::NAME,
+        Call::Search { .. } => search::NAME,
+    };
+    let mut what = format!("{name} answered {}", refusal.status);
+    let body = excerpt(refusal.body.trim());
+    if !body.is_empty() {
+        what.push_str(": ");
+        what.push_str(&body);
+    }
+    if !advice.is_empty() {
+        what.push_str(" (");
+        what.push_str(advice);
+        what.push(')');
+    }
+    Fault::new(kind, what)
+}
+
+/// The kind of an answer, and what a person can do about it.
+fn meaning(refusal: &Refusal<'_>) -> (Kind, &'static str) {
+    let Refusal { call, status, retry_after, body, .. } = *refusal;
+    let has = |phrase| has_phrase(body, phrase);
+    let transient = Kind::Transient { retry_after };
+    match status {
+        429 if has("limitexceeded") && !has("ratelimitexceeded") => {
+            (Kind::QuotaSpent, "the tenant's daily quota is spent")
+        }
+        429 => (Kind::Throttled { retry_after }, ""),
+        407 => (Kind::Auth, "the proxy wants credentials: check `proxy`"),
+        300..=399 => (transient, "redirects are not followed: check base_url and the proxy"),
+        _ if is_markup(body) => (transient, "a web page in place of JSON: a proxy or a portal?"),
+        403 if has("missingauthenticationtoken") => {
+            (Kind::Auth, "the gateway does not know this path: check base_url")
+        }
+        403 => (
+            Kind::Auth,
+            "check api_key, which is one for the tenant; a new key works after 3 to 5 minutes",
+        ),
+        404 => (Kind::Auth, "no such resource: check region or base_url"),
+        400 | 401 if matches!(call, Call::Token) => (
+            Kind::Auth,
+            "check client_id and client_secret, which expire one year after they were made",
+        ),
+        401 => (Kind::Auth, "refused with a new token too: check the region and the API client"),
+        400 => bad_request(refusal),
+        500..=599
+            if matches!(call, Call::Search { .. })
+                && (has("exceedsthelimit") || has("reducethepagesize")) =>
+        {
+            (Kind::TooLarge, "")
+        }
+        408 | 425 | 500..=599 => (transient, ""),
+        // Anything but 200 that claims success has no page.
+        100..=299 => (transient, "not an answer to a search"),
+        _ => (Kind::Refused, ""),
+    }
+}
+
+/// 400 on a search, after a new token where the body asked for one.
+fn bad_request(refusal: &Refusal<'_>) -> (Kind, &'static str) {
+    let Call::Search { interval } = refusal.call else { return (Kind::Auth, "") };
+    let has = |phrase| has_phrase(refusal.body, phrase);
+    let age = |at: Timestamp| refusal.now.duration_since(at);
+    let too_near =
+        age(interval.end()) < jiff::SignedDuration::try_from(TOO_NEAR).unwrap_or_default();
+    let too_old =
+        age(interval.start()) > jiff::SignedDuration::try_from(RETENTION).unwrap_or_default();
+    if has("unabletodeserialize") {
+        (Kind::Refused, "check `filter`: the vendor takes other names or values")
+    } else if has("invaliddaterange") {
+        match (too_near, too_old) {
+            (true, _) => (Kind::TooEarly, "the slice ends too near to now"),
+            (_, true) => (Kind::PastRetention, "older than the vendor keeps"),
+            _ => (Kind::Refused, "the vendor takes at most 32 days at once"),
+        }
+    } else if refusal.had_page_token {
+        // `Bad Request` too: the first page, without a token, tells whether it is the credentials.
+        (Kind::PageTokenRejected, "the page token is no longer good")
+    } else if has("badrequest") {
+        (Kind::Auth, "refused with a new token too: check the API client and api_key")
+    } else if too_near {
+        (Kind::TooEarly, "perhaps because the slice ends near to now")
+    } else {
+        (Kind::Refused, "")
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,169 @@
+//! How fast a source may call its vendor: never over the limit, slower after a 429.
+
+use std::{
+    num::NonZeroU32,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use governor::{
+    DefaultDirectRateLimiter, Quota,
+    clock::{Clock as _, DefaultClock},
+};
+use jiff::Timestamp;
+
+use crate::config::RateLimit;
+
+/// After this long without a 429 the full rate is used again.
+const QUIET: Duration = Duration::from_secs(3600);
+/// The slowest that 429s make a source, as a share of its configured rate.
+const SLOWEST: f64 = 0.25;
+
+/// A source's pace, shared by all its requests.
+#[derive(Debug)]
+pub struct Pace {
+    limit: RateLimit,
+    gear: Mutex<Gear>,
+    calls: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Gear {
+    limiter: std::sync::Arc<DefaultDirectRateLimiter>,
+    share: f64,
+    slowed_at: Option<Timestamp>,
+}
+
+impl Pace {
+    pub fn new(limit: RateLimit) -> Self {
+        let gear = Gear { limiter: limiter(limit, 1.0), share: 1.0, slowed_at: None };
+        Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0) }
+    }
+
+    /// Waits until one more call is allowed, and counts it.
+    pub async fn take(&self) {
+        loop {
+            let limiter = self.gear().limiter.clone();
+            match limiter.check() {
+                Ok(()) => break,
+                Err(not_yet) => {
+                    tokio::time::sleep(not_yet.wait_time_from(DefaultClock::default().now())).await;
+                }
+            }
+        }
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Calls made since the process started.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+
+    /// The vendor said 429: call half as often, until a quiet hour has passed.
+    pub fn slow_down(&self, now: Timestamp) {
+        let mut gear = self.gear();
+        gear.share = (gear.share / 2.0).max(SLOWEST);
+        gear.slowed_at = Some(now);
+        gear.limiter = limiter(self.limit, gear.share);
+    }
+
+    /// Back to the full rate when the last 429 is an hour ago.
+    pub fn recover(&self, now: Timestamp) {
+        let mut gear = self.gear();
+        let quiet = |at: Timestamp| now.duration_since(at).unsigned_abs() >= QUIET;
+        if gear.slowed_at.is_some_and(quiet) {
+            *gear = Gear { limiter: limiter(self.limit, 1.0), share: 1.0, slowed_at: None };
+        }
+    }
+
+    /// The share of the configured rate in use, 0 to 1.
+    pub fn share(&self) -> f64 {
+        self.gear().share
+    }
+
+    fn gear(&self) -> MutexGuard<'_, Gear> {
+        self.gear.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn limiter(limit: RateLimit, share: f64) -> std::sync::Arc<DefaultDirectRateLimiter> {
+    let (period, burst) = quota(limit);
+    let period = period.div_f64(share);
+    let burst = if share < 1.0 { NonZeroU32::MIN } else { burst };
+    let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
+    std::sync::Arc::new(DefaultDirectRateLimiter::direct(quota.allow_burst(burst)))
+}
+
+/// The period of one call and the burst that keep every window within `limit` as the vendor sees
+/// it, where calls arrive with jitter.
+///
+/// A limit a second with a burst is the vendor's token bucket: one call less in the burst leaves
+/// room for calls that catch up with the one before them. A limit a minute holds in every window
+/// of 60 seconds, so the burst comes out of the rate.
+fn quota(limit: RateLimit) -> (Duration, NonZeroU32) {
+    let calls = limit.calls.max(1);
+    if limit.window <= Duration::from_secs(1) {
+        let period = limit.window / calls;
+        return match NonZeroU32::new(limit.burst.saturating_sub(1)) {
+            Some(burst) => (period, burst),
+            None => (period.mul_f64(1.04), NonZeroU32::MIN),
+        };
+    }
+    let burst = limit.burst.clamp(1, calls.div_ceil(2));
+    let spread = (calls - burst).max(1);
+    let burst = NonZeroU32::new(burst.saturating_sub(1)).unwrap_or(NonZeroU32::MIN);
+    (limit.window / spread, burst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_minute_passes_the_limit(calls in 2..5_000_u32, burst in 1..5_000_u32) {
+            let window = Duration::from_secs(60);
+            let (period, burst) = quota(RateLimit { calls, window, burst, per_day: None });
+            let in_a_window = f64::from(burst.get()) + window.as_secs_f64() / period.as_secs_f64();
+            prop_assert!(in_a_window <= f64::from(calls) + 0.01, "{in_a_window} of {calls}");
+        }
+    }
+
+    #[test]
+    fn the_rate_is_used_nearly_in_full() {
+        let limit = |calls, seconds, burst| RateLimit {
+            calls,
+            window: Duration::from_secs(seconds),
+            burst,
+            per_day: None,
+        };
+        let second = quota(limit(2, 1, 4));
+        assert_eq!(second, (Duration::from_millis(500), NonZeroU32::new(3).unwrap()));
+        let (period, burst) = quota(limit(1000, 60, 50));
+        assert_eq!(burst.get(), 49);
+        assert!(60.0 / period.as_secs_f64() >= 950.0);
+    }
+
+    #[test]
+    fn a_429_slows_down_until_a_quiet_hour_has_passed() {
+        let pace = Pace::new(RateLimit {
+            calls: 100,
+            window: Duration::from_secs(1),
+            burst: 10,
+            per_day: None,
+        });
+        let now: Timestamp = "2026-11-20T08:00:00Z".parse().unwrap();
+        for _ in 0..5 {
+            pace.slow_down(now);
+        }
+        assert!((pace.share() - SLOWEST).abs() < 1e-9);
+        pace.recover(now.checked_add(QUIET / 2).unwrap());
+        assert!(pace.share() < 1.0);
+        pace.recover(now.checked_add(QUIET).unwrap());
+        assert!((pace.share() - 1.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,135 @@
+//! Where an answer's two blocks are: at its top or wrapped, as lists, objects or one object.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::names;
+use crate::{domain::fingerprint, source::text::is_nothing};
+
+/// What other APIs wrap their answers in.
+const WRAPPERS: [&str; 3] = ["data", "result", "response"];
+
+/// The two blocks, split into their elements, which need not be objects yet.
+#[derive(Debug, Default)]
+pub(super) struct Blocks<'a> {
+    /// With the name under which a row stood, if it stood under one.
+    pub(super) rows: Vec<(Option<Cow<'a, str>>, &'a RawValue)>,
+    pub(super) entitlements: Vec<&'a RawValue>,
+}
+
+type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// Finds the blocks of an answer. A missing block says that there is nothing in it; the error says
+/// what is odd about an answer that is none.
+pub(super) fn find(body: &RawValue) -> Result<Blocks<'_>, &'static str> {
+    if body.get().starts_with('[') {
+        return Ok(Blocks { rows: rows(body)?, entitlements: Vec::new() });
+    }
+    let top = fingerprint::object(body).ok_or("the body is neither an object nor a list")?;
+    let wrapped: Vec<&RawValue> =
+        WRAPPERS.iter().filter_map(|wrapper| named(&top, wrapper)).collect();
+    let inner: Vec<Members<'_>> =
+        wrapped.iter().filter_map(|inner| fingerprint::object(inner)).collect();
+    let block = |name| std::iter::once(&top).chain(&inner).find_map(|members| named(members, name));
+    let (users, entitlement) = (block("applicationUsers"), block("entitlement"));
+    let is_row = |members: &Members<'_>| {
+        members.iter().any(|(name, _)| names::canonical(name, &names::KEYS).is_some())
+    };
+    let users = match users {
+        Some(users) => rows(users)?,
+        // A bare list inside a wrapper, or a row in place of the answer.
+        None if entitlement.is_none() && is_row(&top) => vec![(None, body)],
+        None => match wrapped.iter().find(|inner| inner.get().starts_with('[')) {
+            Some(list) => rows(list)?,
+            None if entitlement.is_none() && is_error(&top) => {
+                return Err("it has neither block and speaks of an error");
+            }
+            None => Vec::new(),
+        },
+    };
+    let entitlements = match entitlement {
+        Some(list) if list.get().starts_with('[') => items(list)?,
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    Ok(Blocks { rows: users, entitlements })
+}
+
+fn is_error(members: &Members<'_>) -> bool {
+    let names = ["error", "errors", "message"];
+    names.iter().any(|name| named(members, name).is_some_and(|value| !is_nothing(value)))
+}
+
+fn named<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
+    members.iter().find(|(key, _)| names::same(key, name)).map(|(_, value)| *value)
+}
+
+fn items(list: &RawValue) -> Result<Vec<&RawValue>, &'static str> {
+    serde_json::from_str(list.get()).map_err(|_| "a list in it cannot be read")
+}
+
+/// Rows as a list, as an object keyed by name, as one object, or nothing.
+fn rows(users: &RawValue) -> Result<Vec<(Option<Cow<'_, str>>, &RawValue)>, &'static str> {
+    if is_nothing(users) {
+        return Ok(Vec::new());
+    }
+    if users.get().starts_with('[') {
+        return Ok(items(users)?.into_iter().map(|row| (None, row)).collect());
+    }
+    let members = fingerprint::object(users).ok_or("applicationUsers is of a strange type")?;
+    let holds = |value: &RawValue| value.get().starts_with(['{', '[']) || value.get() == "null";
+    let is_block = |name: &str| names::same(name, "status") || names::same(name, "details");
+    let keyed = members.iter().all(|(_, value)| holds(value))
+        && !members.iter().all(|(name, _)| is_block(name));
+    if !keyed || members.iter().any(|(name, _)| names::canonical(name, &names::KEYS).is_some()) {
+        return Ok(vec![(None, users)]);
+    }
+    let mut rows = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        // A user with several address pairs may have a list.
+        if value.get().starts_with('[') {
+            rows.extend(items(value)?.into_iter().map(|row| (Some(name.clone()), row)));
+        } else if !is_nothing(value) {
+            rows.push((Some(name), value));
+        }
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_found_in_each_shape() {
+        let row = r#"{"applicationName":"a","status":{"success":1}}"#;
+        let bare = r#"{"status":{"success":1},"details":{}}"#;
+        let table = [
+            (format!(r#"{{"applicationUsers":[{row},{row}]}}"#), Ok((2, 0))),
+            (format!(r#"{{"APPLICATIONUSERS":{row},"entitlement":[{{}},{{}}]}}"#), Ok((1, 2))),
+            (format!(r#"{{"applicationUsers":{bare}}}"#), Ok((1, 0))),
+            (format!(r#"{{"applicationUsers":{{"x":{row},"y":[{row},{row}]}}}}"#), Ok((3, 0))),
+            (format!(r#"{{"applicationUsers":{{"x":{bare}}}}}"#), Ok((1, 0))),
+            (format!(r#"{{"result":{{"applicationUsers":[{row}]}},"entitlement":{{}}}}"#), {
+                Ok((1, 1))
+            }),
+            (format!(r#"{{"data":[{row}]}}"#), Ok((1, 0))),
+            (format!("[{row}]"), Ok((1, 0))),
+            (row.to_owned(), Ok((1, 0))),
+            (r#"{"applicationUsers":null,"message":"x"}"#.into(), Ok((0, 0))),
+            (r#"{"applicationUsers":{}}"#.into(), Ok((0, 0))),
+            ("{}".into(), Ok((0, 0))),
+            (r#"{"message":""}"#.into(), Ok((0, 0))),
+            (r#"{"Message":"x"}"#.into(), Err(())),
+            (r#"{"applicationUsers":"many"}"#.into(), Err(())),
+            ("null".into(), Err(())),
+            ("7".into(), Err(())),
+        ];
+        for (json, expected) in table {
+            let found = find(serde_json::from_str(&json).unwrap());
+            let found = found.map(|found| (found.rows.len(), found.entitlements.len()));
+            assert_eq!(found.map_err(|_| ()), expected, "{json}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One row: an application user's counters in one window.
+
+use std::borrow::Cow;
+
+use serde_json::value::RawValue;
+
+use super::{
+    names,
+    number::{Count, count},
+};
+use crate::{
+    domain::{
+        counters::Counters,
+        fingerprint::{self, Builder, Fingerprint},
+    },
+    source::text::{compact, is_nothing, one_line, renamed, text_or_json},
+};
+
+/// A row, read but without its place among rows of the same key.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: [Part; 4],
+    /// For people: `ServiceNow/servicenow-prod`.
+    pub(super) label: String,
+    pub(super) json: String,
+    pub(super) counters: Counters,
+    pub(super) flags: Vec<String>,
+    pub(super) fingerprint: Fingerprint,
+}
+
+/// A member that names a row.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Part {
+    Missing,
+    Text(String),
+    /// A list of addresses, say: its JSON without white space.
+    Json(String),
+}
+
+impl Part {
+    fn of(value: &RawValue) -> Self {
+        match fingerprint::text(value) {
+            _ if value.get() == "null" => Self::Missing,
+            Some(text) => Self::Text(text.into_owned()),
+            None => Self::Json(compact(value.get())),
+        }
+    }
+
+    /// Feeds a hash so that no two keys give it the same bytes.
+    pub(super) fn hash(&self, hasher: &mut blake3::Hasher) {
+        let (tag, text) = match self {
+            Self::Missing => (0, ""),
+            Self::Text(text) => (1, text.as_str()),
+            Self::Json(json) => (2, json.as_str()),
+        };
+        hasher.update(&[tag]).update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    }
+
+    fn shown(&self) -> &str {
+        match self {
+            Self::Missing => "-",
+            Self::Text(text) | Self::Json(text) => text,
+        }
+    }
+}
+
+/// Reads a row; `None` for what is not an object. `keyed` is the name under which it stood.
+pub(super) fn read(keyed: Option<&str>, raw: &RawValue, warnings: &mut Vec<String>) -> Option<Row> {
+    let line = one_line(raw.get());
+    let raw: &RawValue = serde_json::from_str(&line).ok()?;
+    let mut members = fingerprint::object(raw)?;
+    let renamed = renamed(&members);
+    if let Some((_, name)) = &renamed {
+        for (key, _) in members.iter_mut().filter(|(key, _)| key == "postrider") {
+            *key = Cow::Owned(name.clone());
+        }
+        warnings.push(format!("a row's member postrider is now {name}"));
+    }
+    let mut key = names::KEYS.map(|_| Part::Missing);
+    let mut reading = Reading::default();
+    // In order of trust, should a counter stand in several places.
+    for (_, status) in members.iter().filter(|(name, _)| names::same(name, "status")) {
+        reading.block("status", status);
+    }
+    for (name, value) in &members {
+        if let Some(at) = names::KEYS.iter().position(|key| names::same(key, name)) {
+            key[at] = Part::of(value);
+            reading.content.member(names::KEYS[at], value);
+        } else if names::same(name, "status") || names::same(name, "details") {
+        } else if let Some(counter) = names::canonical(name, &names::COUNTERS) {
+            reading.counter(Side::Status, counter, value);
+        } else if let Some(code) = names::code(name) {
+            reading.counter(Side::Details, &code, value);
+        } else {
+            reading.content.member(name, value);
+        }
+    }
+    for (_, details) in members.iter().filter(|(name, _)| names::same(name, "details")) {
+        reading.block("details", details);
+    }
+    let label = format!("{}/{}", key[0].shown(), key[1].shown());
+    // Some name is better than none for telling rows apart; the row itself stays as it came.
+    if let (Part::Missing, Some(name)) = (&key[1], keyed) {
+        key[1] = Part::Text(name.to_owned());
+    }
+    reading.check_total();
+    let Reading { counters, flags, content } = reading;
+    let json = renamed.map_or_else(|| line.clone().into_owned(), |(json, _)| json);
+    Some(Row { key, label, json, counters, flags, fingerprint: content.finish() })
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Side {
+    Status,
+    Details,
+}
+
+impl Side {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Details => "details",
+        }
+    }
+}
+
+/// What is read of a row so far. Counters are compared by their values and under one name, so that
+/// another shape of the same row is no revision.
+#[derive(Default)]
+struct Reading {
+    counters: Counters,
+    flags: Vec<String>,
+    content: Builder,
+}
+
+impl Reading {
+    /// Reads `status` or `details`.
+    fn block(&mut self, block: &'static str, value: &RawValue) {
+        if is_nothing(value) {
+            return;
+        }
+        let Some(members) = fingerprint::object(value) else {
+            self.flag(format!("unreadable:{block}"));
+            self.content.member(block, value);
+            return;
+        };
+        for (name, value) in &members {
+            if let Some(counter) = names::canonical(name, &names::COUNTERS) {
+                self.counter(Side::Status, counter, value);
+            } else if let Some(code) = names::code(name) {
+                self.counter(Side::Details, &code, value);
+            } else if block == "status" && names::same(name, "details") {
+                self.block("details", value);
+            } else if let Count::Given(_) = count(value) {
+                // A counter that the vendor has added.
+                let side = if block == "status" { Side::Status } else { Side::Details };
+                self.counter(side, name, value);
+            } else if !is_nothing(value) {
+                self.content.nested(&[block, name], &text_or_json(value));
+            }
+        }
+    }
+
+    fn counter(&mut self, side: Side, name: &str, value: &RawValue) {
+        let place = side.name();
+        let number = match count(value) {
+            Count::Given(number) => number,
+            Count::Nothing => return,
+            Count::Unreadable => {
+                self.flag(format!("unreadable:{place}.{name}"));
+                self.content.nested(&[place, name], &compact(value.get()));
+                return;
+            }
+        };
+        let counters = match side {
+            Side::Status => &mut self.counters.status,
+            Side::Details => &mut self.counters.details,
+        };
+        match counters.get(name) {
+            None => {
+                counters.insert(name.to_owned(), number);
+                self.content.nested(&[place, name], &number.to_string());
+            }
+            Some(first) if *first == number => {}
+            Some(_) => self.flag(format!("ambiguous:{place}.{name}")),
+        }
+    }
+
+    /// `total` is to be the sum of five counters. The vendor's is kept; where some of the five are
+    /// not given, only a sum above it is odd.
+    fn check_total(&mut self) {
+        let status = &self.counters.status;
+        let Some(total) = status.get("total") else { return };
+        let parts: Vec<i128> =
+            names::PARTS.iter().filter_map(|name| status.get(*name).copied()).collect();
+        let sum = parts.iter().fold(0_i128, |sum, part| sum.saturating_add(*part));
+        if sum > *total || parts.len() == names::PARTS.len() && sum != *total {
+            self.flag("total_mismatch".to_owned());
+        }
+    }
+
+    fn flag(&mut self, flag: String) {
+        if !self.flags.contains(&flag) {
+            self.flags.push(flag);
+        }
+    }
+}

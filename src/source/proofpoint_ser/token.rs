@@ -1,0 +1,84 @@
+//! The token call: the client-credentials grant, form-encoded (vendor's API overviews).
+
+use std::time::Duration;
+
+use reqwest::header::ACCEPT;
+use serde_json::value::RawValue;
+
+use super::{
+    ProofpointSer,
+    refusal::{self, Call},
+};
+use crate::{
+    domain::fingerprint,
+    fault::Fault,
+    source::{
+        answer::Answer,
+        bearer::{self, Grant},
+        text::{excerpt, member},
+    },
+};
+
+pub(super) const NAME: &str = "the token request";
+
+/// Bytes; tokens take one or two thousand.
+const MAX_BODY: usize = 1 << 20;
+
+/// A token's life where the answer does not tell it: 43,200 s by the vendor's API overviews. The
+/// same service gives an hour to another product, so what it says counts first.
+const LIFE: Duration = Duration::from_secs(43_200);
+
+impl ProofpointSer {
+    /// Asks for a token. The secret is read anew each time, so that a rotated one needs no restart.
+    pub(super) async fn request_token(&self) -> Result<Grant, Fault> {
+        let secret = bearer::read(&self.config.client_secret, "client_secret")?;
+        let form = [
+            ("grant_type", "client_credentials"),
+            ("client_id", self.config.client_id.as_str()),
+            ("client_secret", secret.as_str()),
+        ];
+        let request =
+            self.http.post(&self.config.token_url).header(ACCEPT, "application/json").form(&form);
+        let sent = bearer::sent(&request);
+        self.pace.take().await;
+        let answer = Answer::to(request, NAME, MAX_BODY).await?;
+        let body = answer.redacted(&[sent.as_str(), secret.as_str()]);
+        if answer.status != 200 {
+            let retry_after = answer.retry_after(self.clock.now());
+            return Err(refusal::classify(Call::Token, answer.status, retry_after, &body));
+        }
+        let Some((token, life)) = read(&answer.text()) else {
+            // Where an answer has a token in a member that is not known, its text is a secret.
+            let body =
+                if body.starts_with('{') { "(not shown)".to_owned() } else { excerpt(&body) };
+            return Err(Fault::transient(format!("{NAME} got 200 without a token: {body}")));
+        };
+        Ok(Grant { token, api_key: None, life })
+    }
+}
+
+fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
+    let body: &RawValue = serde_json::from_str(body).ok()?;
+    let members = fingerprint::object(body)?;
+    let token = bearer::first_filled(&members, &["access_token", "accessToken"])?;
+    let life = member(&members, "expires_in").and_then(bearer::stated_life).unwrap_or(LIFE);
+    Some((token, life))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_sample_is_read() {
+        let life = |file: &str| {
+            let path = format!("tests/fixtures/vendors/ser/{file}.json");
+            read(&std::fs::read_to_string(path).unwrap()).unwrap().1.as_secs()
+        };
+        assert_eq!(life("token"), 43_200);
+        assert_eq!(life("token_bare"), 43_200);
+        assert_eq!(life("token_one_hour"), 3_600);
+        assert_eq!(life("token_string_expiry"), 43_200);
+        assert!(read(r#"{"error":"x"}"#).is_none() && read("<html>").is_none());
+    }
+}

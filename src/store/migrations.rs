@@ -1,0 +1,56 @@
+//! The schema, as numbered SQL files that run once each.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use super::{StoreError, damaged};
+
+/// In order; `user_version` tells how many have run.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql")];
+
+/// Refuses a damaged file and one that a newer postrider made.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    known(connection, path)?;
+    let verdict: String = connection
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|source| damaged(path, &source))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt { path: path.to_owned(), detail: verdict.replace('\n', " ") })
+}
+
+/// Refuses a file that a newer postrider made.
+pub(super) fn known(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    let found = version(connection).map_err(|source| damaged(path, &source))?;
+    let known = MIGRATIONS.len() as i64;
+    if found > known {
+        return Err(StoreError::Newer { path: path.to_owned(), found, known });
+    }
+    Ok(())
+}
+
+/// Brings the file to this version's schema; settings that only a new file takes come first.
+pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let mut migrate = || {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        let done = usize::try_from(version(connection)?).unwrap_or(0);
+        for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
+            let step = connection.transaction()?;
+            step.execute_batch(sql)?;
+            step.pragma_update(None, "user_version", index + 1)?;
+            step.commit()?;
+        }
+        Ok(())
+    };
+    migrate().map_err(|source| damaged(path, &source))
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}

@@ -1,0 +1,229 @@
+//! The spool: a page's events as one compressed block, until every sink has passed them.
+
+use std::{collections::BTreeMap, collections::VecDeque, sync::Arc, sync::PoisonError};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Store, StoreError, slices::StreamId};
+use crate::domain::{
+    event::{Change, Event, EventId, Origin},
+    slice::Stream,
+};
+
+/// zstd's fastest level: 4.8 times smaller already, and a tenth of the cost of a page.
+const LEVEL: i32 = 1;
+/// Decoded chunks kept so that several sinks share the work.
+const CACHED: usize = 4;
+
+/// An event before it has a place in the spool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    pub id: EventId,
+    pub revision: u32,
+    pub change: Change,
+    pub time_ms: i64,
+    pub verdict: Option<String>,
+    pub json: String,
+}
+
+/// The events that one page adds to a stream.
+#[derive(Debug)]
+pub struct NewChunk {
+    stream: StreamId,
+    tags: String,
+    count: usize,
+    block: Vec<u8>,
+}
+
+impl NewChunk {
+    pub fn new(
+        stream: StreamId,
+        tags: &BTreeMap<String, String>,
+        events: &[NewEvent],
+    ) -> std::io::Result<Self> {
+        let bytes = events.iter().map(|event| event.json.len() + 64).sum();
+        let mut plain = Vec::with_capacity(bytes);
+        for event in events {
+            encode(event, &mut plain);
+        }
+        let block = zstd::bulk::compress(&plain, LEVEL)?;
+        let tags = serde_json::to_string(tags)?;
+        Ok(Self { stream, tags, count: events.len(), block })
+    }
+}
+
+/// Some consecutive events, decoded.
+pub type Chunk = Arc<[Event]>;
+
+/// The chunks read last.
+#[derive(Default)]
+pub(super) struct Cache(VecDeque<Chunk>);
+
+/// What the spool holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Size {
+    /// Stored bytes, which `max_spool` limits.
+    pub bytes: u64,
+    pub events: u64,
+}
+
+impl Store {
+    /// The chunk that holds the first event at or after `seq`; `None` when there is none yet.
+    pub fn chunk(&self, seq: u64) -> Result<Option<Chunk>, StoreError> {
+        let holds = |chunk: &Chunk| {
+            let (first, last) = (chunk.first().map(|e| e.seq), chunk.last().map(|e| e.seq));
+            first.is_some_and(|first| first <= seq) && last.is_some_and(|last| seq <= last)
+        };
+        let mut cache = self.shared.chunks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(chunk) = cache.0.iter().find(|chunk| holds(chunk)) {
+            return Ok(Some(chunk.clone()));
+        }
+        let Some(chunk) = self.read("chunk", |view| read(view, seq))? else { return Ok(None) };
+        if cache.0.len() >= CACHED {
+            cache.0.pop_front();
+        }
+        cache.0.push_back(chunk.clone());
+        Ok(Some(chunk))
+    }
+
+    pub fn spool_size(&self) -> Result<Size, StoreError> {
+        self.read("spool-size", |view| {
+            let first: Option<u64> =
+                view.query_row("SELECT min(first_seq) FROM chunk", [], |row| row.get(0))?;
+            let next = gauge(view, "next_seq")?;
+            let events = first.map_or(0, |first| next.saturating_sub(first));
+            Ok(Size { bytes: gauge(view, "spool_bytes")?, events })
+        })
+    }
+
+    /// The sequence number that the next event will get.
+    pub fn next_seq(&self) -> Result<u64, StoreError> {
+        self.read("next-seq", |view| gauge(view, "next_seq"))
+    }
+}
+
+pub(super) fn gauge(view: &Connection, name: &str) -> rusqlite::Result<u64> {
+    view.prepare_cached("SELECT value FROM gauge WHERE name = ?")?
+        .query_row([name], |row| row.get(0))
+}
+
+/// Appends chunks and returns the next sequence number.
+pub(super) fn append(tx: &Connection, chunks: &[NewChunk]) -> rusqlite::Result<u64> {
+    let mut next = gauge(tx, "next_seq")?;
+    if chunks.is_empty() {
+        return Ok(next);
+    }
+    let sql = "INSERT INTO chunk (first_seq, count, stream_id, tags, block) VALUES (?, ?, ?, ?, ?)";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut bytes = 0;
+    for chunk in chunks {
+        let NewChunk { stream, tags, count, block } = chunk;
+        statement.execute(params![next, count, stream.0, tags, block])?;
+        next += *count as u64;
+        bytes += block.len();
+    }
+    let sql = "UPDATE gauge SET value = CASE name WHEN 'next_seq' THEN ?1 ELSE value + ?2 END
+        WHERE name IN ('next_seq', 'spool_bytes')";
+    tx.prepare_cached(sql)?.execute(params![next, bytes])?;
+    Ok(next)
+}
+
+/// Deletes the chunks that every sink has passed.
+pub(super) fn release(tx: &Connection) -> rusqlite::Result<()> {
+    let sql = "DELETE FROM chunk
+        WHERE first_seq + count <= (SELECT coalesce(min(cursor), 0) FROM sink)
+            AND first_seq < (SELECT coalesce(min(cursor), 0) FROM sink)
+        RETURNING length(block)";
+    let mut statement = tx.prepare_cached(sql)?;
+    let mut freed = 0_i64;
+    for bytes in statement.query_map([], |row| row.get::<_, i64>(0))? {
+        freed += bytes?;
+    }
+    if freed > 0 {
+        let sql = "UPDATE gauge SET value = max(0, value - ?) WHERE name = 'spool_bytes'";
+        tx.prepare_cached(sql)?.execute([freed])?;
+    }
+    Ok(())
+}
+
+fn read(view: &Connection, seq: u64) -> rusqlite::Result<Option<Chunk>> {
+    type Found = (u64, u64, String, String, String, Vec<u8>);
+    let columns = "SELECT first_seq, count, source, stream, tags, block
+        FROM chunk JOIN stream ON stream.id = chunk.stream_id";
+    let find = |condition: &str| -> rusqlite::Result<Option<Found>> {
+        view.prepare_cached(&format!("{columns} WHERE {condition} LIMIT 1"))?
+            .query_row([seq], |row| {
+                let (source, stream) = (row.get(2)?, row.get(3)?);
+                Ok((row.get(0)?, row.get(1)?, source, stream, row.get(4)?, row.get(5)?))
+            })
+            .optional()
+    };
+    let within = find("first_seq <= ? ORDER BY first_seq DESC")?
+        .filter(|(first, count, ..)| seq < first + count);
+    let Some(found) =
+        within.map_or_else(|| find("first_seq > ? ORDER BY first_seq"), |f| Ok(Some(f)))?
+    else {
+        return Ok(None);
+    };
+    let (first, count, source, stream, tags, block) = found;
+    let unreadable = || rusqlite::Error::IntegralValueOutOfRange(5, first.cast_signed());
+    let origin = Arc::new(Origin {
+        source: source.parse().map_err(|_| unreadable())?,
+        stream: Stream::parse(&stream).ok_or_else(unreadable)?,
+        tags: serde_json::from_str(&tags).map_err(|_| unreadable())?,
+    });
+    let plain = zstd::stream::decode_all(block.as_slice()).map_err(|_| unreadable())?;
+    let mut rest = plain.as_slice();
+    let events = (first..first + count)
+        .map(|seq| decode(&mut rest, &origin, seq).ok_or_else(unreadable))
+        .collect::<rusqlite::Result<Vec<Event>>>()?;
+    Ok(Some(events.into()))
+}
+
+fn encode(event: &NewEvent, out: &mut Vec<u8>) {
+    out.extend_from_slice(event.id.as_bytes());
+    out.extend_from_slice(&event.revision.to_le_bytes());
+    out.push(match event.change {
+        Change::New => 0,
+        Change::Changed => 1,
+        Change::Vanished => 2,
+    });
+    out.extend_from_slice(&event.time_ms.to_le_bytes());
+    for text in [event.verdict.as_deref().unwrap_or_default(), &event.json] {
+        out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn decode(from: &mut &[u8], origin: &Arc<Origin>, seq: u64) -> Option<Event> {
+    let (id, rest) = from.split_first_chunk::<16>()?;
+    let (revision, rest) = rest.split_first_chunk::<4>()?;
+    let (change, rest) = rest.split_first()?;
+    let (time, rest) = rest.split_first_chunk::<8>()?;
+    *from = rest;
+    let change = match change {
+        0 => Change::New,
+        1 => Change::Changed,
+        2 => Change::Vanished,
+        _ => return None,
+    };
+    let verdict = decode_text(from)?;
+    let json = decode_text(from)?;
+    Some(Event {
+        origin: origin.clone(),
+        seq,
+        id: EventId::from_bytes(*id),
+        revision: u32::from_le_bytes(*revision),
+        change,
+        time_ms: i64::from_le_bytes(*time),
+        verdict: (!verdict.is_empty()).then(|| verdict.into()),
+        json: json.into(),
+    })
+}
+
+fn decode_text<'a>(from: &mut &'a [u8]) -> Option<&'a str> {
+    let (length, rest) = from.split_first_chunk::<4>()?;
+    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+    *from = rest;
+    std::str::from_utf8(text).ok()
+}

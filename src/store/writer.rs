@@ -1,0 +1,96 @@
+//! The one thread that writes. It takes what waits in its queue into one commit, so that many
+//! small transactions share a flush to disk.
+
+use std::{sync::Arc, thread};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::StoreError;
+
+/// Transactions that may wait; a full queue holds up whoever wants to write.
+const QUEUE: usize = 64;
+/// Transactions in one commit at most, so that none waits long.
+const GROUP: usize = 32;
+
+type Reply = Box<dyn FnOnce(Result<(), Arc<str>>) + Send>;
+/// Gets the connection inside an open transaction, or why there is none.
+type Job = Box<dyn FnOnce(Result<&Connection, Arc<str>>) -> Reply + Send>;
+
+pub(super) struct Writer {
+    queue: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    pub(super) fn start(connection: Connection) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        // Detached: it ends when the last sender is gone, and a transaction under way is either
+        // committed or, by SQLite's journal, never happened.
+        drop(thread::Builder::new().name("store-writer".into()).spawn(|| run(connection, jobs)));
+        Self { queue }
+    }
+
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move |begun| {
+            let result = match begun {
+                Ok(connection) => apart(connection, work)
+                    .map_err(|source| StoreError::Transaction { name, source }),
+                Err(detail) => Err(StoreError::Commit { name, detail }),
+            };
+            Box::new(move |commit: Result<(), Arc<str>>| {
+                let committed = commit.map_err(|detail| StoreError::Commit { name, detail });
+                // Whoever asked may be gone; what was committed stays.
+                drop(reply.send(committed.and(result)));
+            })
+        });
+        self.queue.send(job).await.map_err(|_| StoreError::Stopped)?;
+        answer.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+/// Runs one transaction inside the group's: if it fails, only its own changes are undone.
+fn apart<T>(
+    connection: &Connection,
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.execute_batch("SAVEPOINT one")?;
+    match work(connection) {
+        Ok(value) => connection.execute_batch("RELEASE one").map(|()| value),
+        Err(error) => {
+            connection.execute_batch("ROLLBACK TO one; RELEASE one")?;
+            Err(error)
+        }
+    }
+}
+
+fn run(connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting = Vec::with_capacity(GROUP);
+    while jobs.blocking_recv_many(&mut waiting, GROUP) > 0 {
+        let mut replies = Vec::with_capacity(waiting.len());
+        let begun = connection.execute_batch("BEGIN IMMEDIATE");
+        let why: Option<Arc<str>> = begun.as_ref().err().map(|e| Arc::from(crate::fault::chain(e)));
+        for job in waiting.drain(..) {
+            replies.push(job(why.clone().map_or(Ok(&connection), Err)));
+        }
+        let committed = begun.and_then(|()| connection.execute_batch("COMMIT"));
+        if committed.is_err() && !connection.is_autocommit() {
+            // A failed commit leaves the transaction open; nothing of it may stay.
+            if let Err(error) = connection.execute_batch("ROLLBACK") {
+                tracing::error!(error = %error, "the store could not roll back");
+            }
+        }
+        let outcome = committed.map_err(|error| Arc::from(crate::fault::chain(&error)));
+        for reply in replies {
+            reply(outcome.clone());
+        }
+    }
+    // Leaves one tidy file behind where nobody reads; failing to is harmless.
+    if let Err(error) = connection.close() {
+        tracing::debug!(error = %error.1, "the store closed with work undone");
+    }
+}
