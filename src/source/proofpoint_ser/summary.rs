@@ -125,3 +125,6 @@ fn id(key: &[Part; 4], ordinal: u32, window: Interval) -> Uuid {
     hasher.finalize_xof().fill(&mut bytes);
     Uuid::new_v8(bytes)
 }
+
+#[cfg(test)]
+mod tests;
