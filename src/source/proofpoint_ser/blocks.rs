@@ -10,11 +10,13 @@ use crate::{domain::fingerprint, source::text::is_nothing};
 /// What other APIs wrap their answers in.
 const WRAPPERS: [&str; 3] = ["data", "result", "response"];
 
+/// An element, with the name under which it stood, if it stood under one.
+type Named<'a> = (Option<Cow<'a, str>>, &'a RawValue);
+
 /// The two blocks, split into their elements, which need not be objects yet.
 #[derive(Debug, Default)]
 pub(super) struct Blocks<'a> {
-    /// With the name under which a row stood, if it stood under one.
-    pub(super) rows: Vec<(Option<Cow<'a, str>>, &'a RawValue)>,
+    pub(super) rows: Vec<Named<'a>>,
     pub(super) entitlements: Vec<&'a RawValue>,
 }
 
@@ -70,7 +72,7 @@ fn items(list: &RawValue) -> Result<Vec<&RawValue>, &'static str> {
 }
 
 /// Rows as a list, as an object keyed by name, as one object, or nothing.
-fn rows(users: &RawValue) -> Result<Vec<(Option<Cow<'_, str>>, &RawValue)>, &'static str> {
+fn rows(users: &RawValue) -> Result<Vec<Named<'_>>, &'static str> {
     if is_nothing(users) {
         return Ok(Vec::new());
     }
