@@ -1,8 +1,6 @@
 //! The entitlement: what the licence allows. It does not depend on the window, but comes with each
 //! answer.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::names;
@@ -23,11 +21,8 @@ pub(super) fn read(raw: &RawValue, warnings: &mut Vec<String>) -> Option<Record>
     let line = one_line(raw.get());
     let raw: &RawValue = serde_json::from_str(&line).ok()?;
     let mut members = fingerprint::object(raw)?;
-    let renamed = renamed(&members);
+    let renamed = renamed(&mut members);
     if let Some((_, name)) = &renamed {
-        for (key, _) in members.iter_mut().filter(|(key, _)| key == "postrider") {
-            *key = Cow::Owned(name.clone());
-        }
         warnings.push(format!("the entitlement's member postrider is now {name}"));
     }
     let mut content = Builder::default();
