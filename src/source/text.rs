@@ -21,16 +21,19 @@ pub(super) fn one_line(json: &str) -> Cow<'_, str> {
 /// JSON without the white space between its tokens.
 pub(super) fn compact(json: &str) -> String {
     let (mut quoted, mut escaped) = (false, false);
-    let mut keep = |c: char| {
+    let mut keep = |byte: u8| {
         if quoted {
-            quoted = escaped || c != '"';
-            escaped = c == '\\' && !escaped;
+            quoted = escaped || byte != b'"';
+            escaped = byte == b'\\' && !escaped;
             return true;
         }
-        quoted = c == '"';
-        !matches!(c, ' ' | '\t' | '\n' | '\r')
+        quoted = byte == b'"';
+        !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
     };
-    json.chars().filter(|c| keep(*c)).collect()
+    let mut bytes = Vec::with_capacity(json.len());
+    bytes.extend(json.bytes().filter(|byte| keep(*byte)));
+    // Whole ASCII characters were left out of UTF-8, which leaves UTF-8.
+    String::from_utf8(bytes).unwrap_or_else(|_| json.to_owned())
 }
 
 /// The start of a text, fit for one line of a log.
