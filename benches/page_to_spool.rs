@@ -7,7 +7,10 @@
 
 mod pages;
 
-use divan::{Bencher, counter::{BytesCount, ItemsCount}};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use pages::{Bench, PAGE};
 use postrider::{domain::slice::Interval, source::cisco_etd};
 
@@ -19,8 +22,8 @@ fn main() {
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn collect(bencher: Bencher<'_, '_>) {
-    let mut bench = Bench::new().expect("the bench can be set up");
-    let bytes = bench.pattern.len() * PAGES;
+    let bench = Bench::new().expect("the bench can be set up");
+    let bytes = bench.pattern.bytes() * PAGES;
     let bench = std::cell::RefCell::new(bench);
     bencher
         .counter(ItemsCount::new(PAGE * PAGES))

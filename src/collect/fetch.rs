@@ -33,9 +33,9 @@ use crate::{
     store::{
         Store, StoreError,
         conditions::{Party, State},
-        ledger::{Key, NewBlock},
+        ledger::Key,
         slices::{Calls, OpenSlice, PageCommit, Progress, SliceId, StreamId, Then, day},
-        spool::{NewChunk, NewEvent},
+        spool::NewEvent,
     },
     supervisor::{Step, Task},
 };
@@ -131,7 +131,7 @@ impl<S: Source> Collector<S> {
     /// Why nothing may be asked now, if so.
     async fn held(&self, now: Timestamp) -> Result<Option<Step>, StoreError> {
         let name = &self.config.name;
-        if self.store.spool_size()?.bytes >= self.max_spool {
+        if self.store.spool_bytes()? >= self.max_spool {
             let why = "the spool is full: a sink does not keep up; the vendor keeps the data";
             self.tell(State::SpoolFull, None, Some(why.into()), now).await?;
             let until = now.checked_add(SPOOL_LOOK).unwrap_or(Timestamp::MAX);
@@ -210,7 +210,7 @@ impl<S: Source> Collector<S> {
             if self.stop.is_cancelled() {
                 return Ok(Next::Hold);
             }
-            if self.spent(now).await? || self.store.spool_size()?.bytes >= self.max_spool {
+            if self.spent(now).await? || self.store.spool_bytes()? >= self.max_spool {
                 return Ok(Next::Hold);
             }
             let query = Query {
@@ -240,7 +240,7 @@ impl<S: Source> Collector<S> {
     }
 
     /// Makes events of what is new on a page, and commits it with the slice's next place.
-    async fn keep(&self, page: Page, slice: &mut OpenSlice) -> Result<Then, StoreError> {
+    async fn keep(&self, mut page: Page, slice: &mut OpenSlice) -> Result<Then, StoreError> {
         let now = self.clock.now();
         for warning in &page.warnings {
             warn!("{warning}");
@@ -258,18 +258,17 @@ impl<S: Source> Collector<S> {
         let alone = self.memory.diffing.lock().await;
         let (mut chunks, mut ledger, mut count) = (Vec::new(), Vec::new(), 0);
         for (stream, id) in streams {
-            let records = page.records.iter().filter(|record| record.stream == *stream);
-            let records: Vec<&Record> = records.collect();
-            if records.is_empty() {
-                continue;
-            }
-            let (events, versions) = self.diff(*id, &records, context)?;
+            let of_stream = |record: &Record| record.stream == *stream;
+            let (records, others) = page.records.into_iter().partition(of_stream);
+            page.records = others;
+            let (events, versions) = self.diff(*id, records, context)?;
             if events.is_empty() {
                 continue;
             }
             count += events.len() as u64;
-            let compressed = NewChunk::new(*id, &self.config.tags, &events)
-                .and_then(|chunk| Ok((chunk, NewBlock::new(*id, &versions)?)));
+            let packed = self.store.pack(*id, &self.config.tags, &events);
+            let compressed =
+                packed.and_then(|chunk| Ok((chunk, self.store.pack_versions(*id, &versions)?)));
             let (chunk, block) = compressed.map_err(|error| StoreError::Commit {
                 name: "compress-page",
                 detail: error.to_string().into(),
@@ -316,16 +315,19 @@ impl<S: Source> Collector<S> {
     fn diff(
         &self,
         stream: StreamId,
-        records: &[&Record],
+        records: Vec<Record>,
         context: compose::Context<'_>,
     ) -> Result<(Vec<NewEvent>, Vec<(Key, [u8; 16], Known)>), StoreError> {
+        if records.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
         let keys: Vec<Key> = records.iter().map(|record| key(record, context)).collect();
         let known = self.store.look_up(stream, &keys)?;
         let mut events = Vec::new();
         let mut versions: Vec<(Key, [u8; 16], Known)> = Vec::new();
         // The same record may come twice on one page.
         let mut newest: HashMap<Key, usize> = HashMap::new();
-        for ((record, key), entry) in records.iter().zip(keys).zip(known) {
+        for ((record, key), entry) in records.into_iter().zip(keys).zip(known) {
             let content = record.fingerprint.content;
             let before = match (newest.get(&key), entry) {
                 (Some(index), _) => {
@@ -339,11 +341,11 @@ impl<S: Source> Collector<S> {
                 (None, Some(entry)) => Some(self.store.recall(&entry)?),
                 (None, None) => None,
             };
-            let revision = change::next(before.as_ref(), record, context.collected_at);
-            events.push(compose::event(record, &revision, context));
+            let revision = change::next(before.as_ref(), &record, context.collected_at);
+            events.push(compose::event(&record, &revision, context));
             let known = Known {
                 revision: revision.number,
-                members: record.fingerprint.members.clone(),
+                members: record.fingerprint.members,
                 watched: revision.watched,
             };
             let index = *newest.entry(key).or_insert(versions.len());
