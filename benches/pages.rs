@@ -137,7 +137,7 @@ impl Bench {
         std::fs::write(
             &file,
             "[sources.etd]\ntype = \"cisco_etd\"\nregion = \"us\"\nclient_id = \"x\"\n\
-             client_secret = \"x\"\napi_key = \"x\"\nstart = \"1h\"\nlag = \"0s\"\n\
+             client_secret = \"x\"\napi_key = \"x\"\nstart = \"1h\"\nlag = \"1s\"\n\
              [sinks.splunk]\ntype = \"splunk_hec\"\nendpoints = [\"http://127.0.0.1:8088\"]\n\
              token = \"x\"\nindex = \"email\"\n",
         )?;

@@ -54,7 +54,8 @@ fn pipeline(simulator: &Simulator, messages: u64) -> anyhow::Result<()> {
     let stats = simulator.hec_stats()?;
     let (events, copies) = (&stats["events"], &stats["received"]);
     ensure!(events.as_u64() == Some(messages), "not all arrived: {events}");
-    ensure!(copies.as_u64() == Some(messages * repeat as u64), "some came twice: {copies}");
+    let most = messages * repeat as u64;
+    ensure!(copies.as_u64().is_some_and(|copies| copies <= most), "some came twice: {copies}");
     println!(
         "  median: {:.0} messages/s, {:.3} CPU seconds for 10,000",
         median(rates),
@@ -77,7 +78,9 @@ fn idle(simulator: &Simulator, messages: u64) -> anyhow::Result<()> {
     })?;
     let daemon = Daemon::start(&config)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-    let wait = |seconds| runtime.block_on(tokio::time::sleep(Duration::from_secs(seconds)));
+    let wait = |seconds| {
+        runtime.block_on(async { tokio::time::sleep(Duration::from_secs(seconds)).await });
+    };
     let mut tries = 0;
     while simulator.hec_stats()?["events"].as_u64().context("no count")? < messages {
         tries += 1;

@@ -4,8 +4,10 @@
 #![allow(dead_code, reason = "each bench uses its part")]
 
 use std::{
+    fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -149,7 +151,9 @@ impl Simulator {
         let log = toml::Table::from_iter([("level".to_owned(), toml::Value::from("warn"))]);
         config.insert("log".into(), log.into());
         let path = self.path().join(format!("{name}.toml"));
-        std::fs::write(&path, config.to_string())?;
+        let mut options = OpenOptions::new();
+        let mut file = options.create_new(true).write(true).mode(0o600).open(&path)?;
+        file.write_all(config.to_string().as_bytes())?;
         Ok(path)
     }
 
