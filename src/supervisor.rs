@@ -11,7 +11,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, fault};
+use crate::{clock::Clock, fault, store::StoreError};
 
 /// What a step left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl Runner {
             let wait = match step {
                 Ok(Ok(Step::Worked)) => {
                     worked = tokio::time::Instant::now();
-                    if worked - steady_since >= STEADY {
+                    if worked.duration_since(steady_since) >= STEADY {
                         failures = 0;
                     }
                     continue;
@@ -169,6 +169,18 @@ impl Runner {
                     }
                     let left = until.duration_since(self.clock.now());
                     Duration::try_from(left).unwrap_or_default().min(LOOK)
+                }
+                Ok(Err(error)) if may_pass(&error) => {
+                    let error = format!("{error:#}");
+                    failures += 1;
+                    tracing::error!(task = name, error, "the store cannot be used; trying again");
+                    if let Until::Done { patience, .. } = &self.until
+                        && worked.elapsed() >= *patience
+                    {
+                        return End::Undone(error);
+                    }
+                    task = make();
+                    fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
                 }
                 failed => {
                     let error = match failed {
@@ -198,6 +210,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// A full disk is no reason to end: delivery elsewhere goes on, and space may come back.
+fn may_pass(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(StoreError::may_pass)
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> &str {
