@@ -1,9 +1,17 @@
 //! `postrider simulate`: the vendors and SIEMs alone, to try things against.
 
-use std::{fmt::Write as _, net::IpAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    io,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::Context as _;
 use jiff::Span;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -55,7 +63,7 @@ pub struct Args {
     /// The share of calls that fail, 0 to 1
     #[arg(long, default_value_t = 0.0, value_name = "SHARE")]
     faults: f64,
-    /// Which faults; all by default
+    /// Which faults; by default all that pass by themselves (not `quota_spent` and `forbidden`)
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     fault_kinds: Vec<FaultKind>,
     /// What Retry-After says, in seconds
@@ -82,6 +90,9 @@ pub struct Args {
     /// One batch in N is answered, then lost before it is indexed (with --hec-ack)
     #[arg(long, default_value_t = 0, value_name = "N")]
     hec_lose_batch_every: u64,
+    /// The HEC never accepts one event in N
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    hec_poison_every: u32,
     /// The HEC answers as Splunk Cloud does
     #[arg(long)]
     hec_cloud: bool,
@@ -133,22 +144,26 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     match &args.write_config {
         None => println!("{config}"),
         Some(path) => {
-            // A reader that waits for the file must find it whole.
-            let mut unfinished = path.clone().into_os_string();
-            unfinished.push(".new");
-            let unfinished = PathBuf::from(unfinished);
-            tokio::fs::write(&unfinished, config)
-                .await
-                .with_context(|| format!("writing {}", unfinished.display()))?;
-            tokio::fs::rename(&unfinished, path)
-                .await
-                .with_context(|| format!("writing {}", path.display()))?;
+            write(path, &config).await.with_context(|| format!("writing {}", path.display()))?;
             println!("# configuration in {}", path.display());
         }
     }
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     simulation.stop().await;
     Ok(())
+}
+
+/// Writes for the owner only, since there are secrets in it, and all at once, since a script may
+/// wait for the file.
+async fn write(path: &Path, config: &str) -> io::Result<()> {
+    let mut unfinished = path.to_owned().into_os_string();
+    unfinished.push(".new");
+    let mut options = tokio::fs::OpenOptions::new();
+    let mut file =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished).await?;
+    file.write_all(config.as_bytes()).await?;
+    file.sync_all().await?;
+    tokio::fs::rename(&unfinished, path).await
 }
 
 impl Args {
@@ -162,7 +177,7 @@ impl Args {
         quirks.too_large_above = self.too_large_above;
         let defaults = EtdOptions::default();
         let kinds = match self.fault_kinds.as_slice() {
-            [] => FaultKind::ALL.to_vec(),
+            [] => FaultKind::PASSING.to_vec(),
             kinds => kinds.to_vec(),
         };
         let per_second = self.etd_per_second.or(self.limits.then_some(2.0));
@@ -202,6 +217,7 @@ impl Args {
                 use_ack: self.hec_ack,
                 ack_polls: 1,
                 lose_batch_every: self.hec_lose_batch_every,
+                poison_every: self.hec_poison_every,
                 cloud: self.hec_cloud,
                 content: !self.hec_no_content,
                 ..HecOptions::default()
@@ -240,14 +256,22 @@ impl Args {
         if let Some(key) = &etd.api_key {
             writeln!(config, "api_key = {}", quote(key))?;
         }
-        let (per_second, burst) =
-            etd.limits.per_second.map_or((1_000.0, 1_000), |rate| (rate.rate, rate.burst));
+        // The configuration takes whole numbers: a slow rate is told by the minute.
+        let (rate, burst) = match etd.limits.per_second {
+            None => ("per_second = 1000".to_owned(), 1_000),
+            Some(Rate { rate, burst }) if rate.fract() == 0.0 => {
+                (format!("per_second = {rate}"), burst)
+            }
+            Some(Rate { rate, burst }) => {
+                (format!("per_minute = {}", (rate * 60.0).floor().max(1.0)), burst)
+            }
+        };
         let per_day = etd.limits.per_day.unwrap_or(100_000_000);
         write!(
             config,
             "schedule = {{ every = \"5s\" }}\nstart = \"{start}\"\nlag = \"{lag}\"\n\
-             slice = \"1h\"\nrate_limit = {{ per_second = {per_second}, burst = {burst}, \
-             per_day = {per_day} }}\n"
+             slice = \"1h\"\n\
+             rate_limit = {{ {rate}, burst = {burst}, per_day = {per_day} }}\n"
         )?;
         let ser = &options.ser;
         let per_minute = ser.limits.per_minute.unwrap_or(60_000);
@@ -262,11 +286,10 @@ impl Args {
             quote(&ser.client_secret),
             url = quote(&simulation.ser_url),
         )?;
-        let acknowledgements = if self.hec_ack { "required" } else { "auto" };
         write!(
             config,
             "\n[sinks.splunk-sim]\ntype = \"splunk_hec\"\nendpoints = [{}]\ntoken = {}\n\
-             index = \"email\"\nacknowledgements = \"{acknowledgements}\"\n",
+             index = \"email\"\nacknowledgements = \"auto\"\n",
             quote(&simulation.hec_url),
             quote(&options.hec.token),
         )?;
@@ -326,10 +349,15 @@ mod tests {
             config["sources"]["etd-sim"]["rate_limit"]["per_day"].as_integer(),
             Some(10_000)
         );
-        assert_eq!(config["sinks"]["splunk-sim"]["acknowledgements"].as_str(), Some("required"));
         assert_eq!(config["sinks"]["file-sim"]["path"].as_str(), Some("out \"x\".jsonl"));
         let syslog = simulation.syslog_addr.to_string();
         assert_eq!(config["sinks"]["syslog-sim"]["address"].as_str(), Some(&*syslog));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("simulated.toml");
+        write(&path, &args.config(&simulation).unwrap()).await.unwrap();
+        let loaded = crate::config::load(Some(&path), [], SystemClock.now());
+        let warnings = loaded.map(|loaded| loaded.warnings.len()).map_err(|e| e.to_string());
+        assert_eq!(warnings, Ok(0));
         let faults = args.options().faults;
         assert_eq!(faults.kinds, [FaultKind::Reset, FaultKind::Html]);
     }

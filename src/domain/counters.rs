@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Counters {
     /// `success`, `failure`, … `deliveredSizeTotal`: messages, recipients or bytes.
     pub status: BTreeMap<String, i128>,
-    /// Messages by DSN code as the vendor spelt it: `2.X.X`, `5.1.1`.
+    /// Messages by DSN code or class: `2.X.X` however the vendor spells the class, `5.1.1`.
     pub details: BTreeMap<String, i128>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A fingerprint is a hash of the whole and a short hash of each member. Members are the leaves of
 //! nested objects; a list is one member, compared regardless of order. Missing, `null`, `""`,
-//! `[]` and `{}` are the same (etd.md section 6).
+//! `[]` and `{}` are the same, as the vendors use them in turn.
 
 use std::borrow::Cow;
 

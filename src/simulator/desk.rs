@@ -63,6 +63,7 @@ impl Answer {
 /// What a server refuses apart from the request's own mistakes; each has its own words for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
+    Forbidden,
     Rate,
     Quota,
     ServerError,
@@ -157,6 +158,8 @@ impl Desk {
                 self.send(endpoint, refuse(Refusal::Rate).with("retry-after", &date))
             }
             FaultKind::Throttled => self.send(endpoint, refuse(Refusal::Rate)),
+            FaultKind::QuotaSpent => self.send(endpoint, refuse(Refusal::Quota)),
+            FaultKind::Forbidden => self.send(endpoint, refuse(Refusal::Forbidden)),
             FaultKind::ServerError => self.send(endpoint, refuse(Refusal::ServerError)),
             FaultKind::BadGateway => self.send(endpoint, refuse(Refusal::BadGateway)),
             FaultKind::Unavailable => self.send(endpoint, refuse(Refusal::Unavailable)),

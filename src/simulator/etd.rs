@@ -1,7 +1,9 @@
 //! Cisco Secure Email Threat Defense: the token and search endpoints.
 
+mod options;
 mod page;
 mod query;
+mod report;
 
 use std::{
     collections::HashMap,
@@ -9,7 +11,6 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use axum::{
@@ -19,155 +20,16 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::json;
 
+pub use self::options::{EtdOptions, LastToken, Quirks, TotalSize, UrlStyle};
 use self::page::Pages;
 use super::{
     admin,
     desk::{Answer, Desk, Refusal, base64},
     dice::mix,
     faults::FaultKind,
-    limiter::Limits,
     locked,
     world::World,
 };
-
-/// How links are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UrlStyle {
-    Urls,
-    Both,
-    Metadata,
-    /// Each message has one of the three.
-    Mixed,
-}
-
-/// How the last page says that it is the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LastToken {
-    Empty,
-    Null,
-    Absent,
-    /// One of the three by turns.
-    Mixed,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TotalSize {
-    Exact,
-    Zero,
-    Wrong,
-    Capped,
-}
-
-/// What the vendor does that its guide does not say. `…_every: n` means one in n, 0 never.
-#[derive(Debug, Clone)]
-pub struct Quirks {
-    pub newest_first: bool,
-    pub last_token: LastToken,
-    pub total_size: TotalSize,
-    pub urls: UrlStyle,
-    /// Lists come in another order at each read.
-    pub shuffle: bool,
-    /// A page with a token but without messages.
-    pub empty_page_every: u32,
-    /// A message comes twice on a page, or again on the next.
-    pub duplicate_every: u32,
-    /// The verdict comes 10 to 120 minutes after delivery, not seconds.
-    pub late_verdict_every: u32,
-    /// A clean message is convicted 1 to 71 hours after delivery.
-    pub retro_every: u32,
-    pub unknown_member_every: u32,
-    pub unknown_verdict_every: u32,
-    /// A subject with half a surrogate pair, which strict parsers refuse.
-    pub lone_surrogate_every: u32,
-    /// 502 when more than so many messages are asked for.
-    pub too_large_above: Option<u32>,
-    /// 502 for any page of more than so many messages that holds this one (by index).
-    pub fat_message: Option<(u64, u32)>,
-}
-
-impl Quirks {
-    pub fn plain() -> Self {
-        Self {
-            newest_first: false,
-            last_token: LastToken::Empty,
-            total_size: TotalSize::Exact,
-            urls: UrlStyle::Urls,
-            shuffle: false,
-            empty_page_every: 0,
-            duplicate_every: 0,
-            late_verdict_every: 0,
-            retro_every: 0,
-            unknown_member_every: 0,
-            unknown_verdict_every: 0,
-            lone_surrogate_every: 0,
-            too_large_above: None,
-            fat_message: None,
-        }
-    }
-}
-
-impl Default for Quirks {
-    fn default() -> Self {
-        Self {
-            newest_first: true,
-            last_token: LastToken::Mixed,
-            urls: UrlStyle::Mixed,
-            shuffle: true,
-            empty_page_every: 20,
-            duplicate_every: 200,
-            late_verdict_every: 100,
-            retro_every: 200,
-            unknown_member_every: 100,
-            unknown_verdict_every: 500,
-            ..Self::plain()
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct EtdOptions {
-    pub messages: u64,
-    /// When the messages were delivered; by default the day before the start.
-    pub range: Option<[Timestamp; 2]>,
-    /// New messages after the range, as the clock goes on.
-    pub live_per_second: f64,
-    /// How long after its delivery a message can be found.
-    pub searchable_after: Duration,
-    pub client_id: String,
-    pub client_secret: String,
-    /// `None`: no `x-api-key` is asked for, as in 2023.
-    pub api_key: Option<String>,
-    pub token_life: Duration,
-    pub page_token_life: Duration,
-    /// How near to now a search may end.
-    pub now_margin: Duration,
-    pub retention: Duration,
-    pub longest_span: Duration,
-    pub limits: Limits,
-    pub quirks: Quirks,
-}
-
-impl Default for EtdOptions {
-    fn default() -> Self {
-        const DAY: u64 = 86_400;
-        Self {
-            messages: 1_000,
-            range: None,
-            live_per_second: 0.0,
-            searchable_after: Duration::ZERO,
-            client_id: "sim-client".into(),
-            client_secret: "sim-secret".into(),
-            api_key: Some("sim-api-key".into()),
-            token_life: Duration::from_secs(3_600),
-            page_token_life: Duration::from_secs(1_800),
-            now_margin: Duration::from_secs(300),
-            retention: Duration::from_secs(90 * DAY),
-            longest_span: Duration::from_secs(32 * DAY),
-            limits: Limits::default(),
-            quirks: Quirks::default(),
-        }
-    }
-}
 
 pub(super) struct Etd {
     pub(super) desk: Desk,
@@ -202,6 +64,14 @@ impl Etd {
                     |kind| !matches!(kind, FaultKind::TokenExpired | FaultKind::PageTokenExpired);
                 self.desk.call("POST /v1/oauth/token", applies, refuse, || self.token(parts))
             }
+            ("POST", "/v1/messages/report") => {
+                let applies = |kind| kind != FaultKind::PageTokenExpired;
+                let work = || match self.refused(parts) {
+                    Some(answer) => answer,
+                    None => self.report(body, self.desk.now()),
+                };
+                self.desk.call("POST /v1/messages/report", applies, refuse, work)
+            }
             ("POST", "/v1/messages/search") => {
                 let paged = query::has_page_token(body);
                 let applies = |kind| kind != FaultKind::PageTokenExpired || paged;
@@ -227,6 +97,7 @@ impl Etd {
 
     fn refuse(&self, refusal: Refusal) -> Answer {
         match refusal {
+            Refusal::Forbidden => self.error(403, "Forbidden"),
             Refusal::Rate => self.error(429, "Too Many Requests"),
             Refusal::Quota => self.error(429, "Limit exceeded"),
             Refusal::ServerError => self.error(500, "Internal Server Error"),
@@ -282,17 +153,24 @@ impl Etd {
         )
     }
 
-    fn search(&self, parts: &Parts, body: &Bytes) -> Answer {
+    /// What is wrong with the credentials of a call other than for a token, if anything is.
+    fn refused(&self, parts: &Parts) -> Option<Answer> {
         if self.key_is_wrong(parts) {
-            return self.error(403, "Forbidden");
+            return Some(self.error(403, "Forbidden"));
         }
-        let now = self.desk.now();
         let bearer = header(parts, "authorization").and_then(|text| text.strip_prefix("Bearer "));
         match bearer.and_then(|token| locked(&self.tokens).get(token).copied()) {
-            None => return self.error(400, "Bad Request"),
-            Some(until) if until <= now => return self.refuse(Refusal::TokenExpired),
-            Some(_) => {}
+            None => Some(self.error(400, "Bad Request")),
+            Some(until) if until <= self.desk.now() => Some(self.refuse(Refusal::TokenExpired)),
+            Some(_) => None,
         }
+    }
+
+    fn search(&self, parts: &Parts, body: &Bytes) -> Answer {
+        if let Some(answer) = self.refused(parts) {
+            return answer;
+        }
+        let now = self.desk.now();
         let is_json = header(parts, "content-type")
             .is_some_and(|kind| kind.split(';').next() == Some("application/json"));
         let Some(query) = query::parse(body).filter(|_| is_json) else {

@@ -44,10 +44,15 @@ pub enum FaultKind {
     TokenExpired,
     /// 400 on a page after the first (ETD only).
     PageTokenExpired,
+    /// 429 `Limit exceeded`: the day's quota is spent (vendors; as `Throttled` from HEC).
+    QuotaSpent,
+    /// 403; from HEC with code 1.
+    Forbidden,
 }
 
 impl FaultKind {
-    pub const ALL: [Self; 14] = [
+    /// Those that pass by themselves at once, and are the default.
+    pub const PASSING: [Self; 14] = [
         Self::ThrottledSeconds,
         Self::ThrottledDate,
         Self::Throttled,
@@ -63,6 +68,9 @@ impl FaultKind {
         Self::TokenExpired,
         Self::PageTokenExpired,
     ];
+
+    /// Those after which a client should hold back for long.
+    pub const LASTING: [Self; 2] = [Self::QuotaSpent, Self::Forbidden];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -80,6 +88,8 @@ impl FaultKind {
             Self::Html => "html",
             Self::TokenExpired => "token_expired",
             Self::PageTokenExpired => "page_token_expired",
+            Self::QuotaSpent => "quota_spent",
+            Self::Forbidden => "forbidden",
         }
     }
 }
@@ -94,8 +104,10 @@ impl FromStr for FaultKind {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         let wanted = text.replace('-', "_");
-        Self::ALL.into_iter().find(|kind| kind.name() == wanted).ok_or_else(|| {
-            format!("unknown fault \"{text}\"; there are {}", Self::ALL.map(Self::name).join(", "))
+        let all = Self::PASSING.into_iter().chain(Self::LASTING);
+        all.clone().find(|kind| kind.name() == wanted).ok_or_else(|| {
+            let names: Vec<_> = all.map(Self::name).collect();
+            format!("unknown fault \"{text}\"; there are {}", names.join(", "))
         })
     }
 }
@@ -120,7 +132,7 @@ impl Default for Faults {
     fn default() -> Self {
         Self {
             rate: 0.0,
-            kinds: FaultKind::ALL.to_vec(),
+            kinds: FaultKind::PASSING.to_vec(),
             next: VecDeque::new(),
             retry_after: Duration::from_secs(1),
             slow_body: Duration::from_millis(1_500),
@@ -216,7 +228,7 @@ mod tests {
 
     #[test]
     fn names_are_what_serde_says() {
-        for kind in FaultKind::ALL {
+        for kind in FaultKind::PASSING.into_iter().chain(FaultKind::LASTING) {
             assert_eq!(serde_json::to_value(kind).unwrap(), kind.name());
             assert_eq!(kind.name().parse(), Ok(kind));
         }

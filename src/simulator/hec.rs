@@ -39,6 +39,8 @@ pub struct HecOptions {
     pub lose_batch_every: u64,
     /// One batch in n is indexed, but its acknowledgement never comes.
     pub lose_ack_every: u64,
+    /// One event in n, by event id, is never accepted.
+    pub poison_every: u32,
     /// Answers as Splunk Cloud does where that differs from Enterprise.
     pub cloud: bool,
     /// Bytes of a body before compression.
@@ -59,6 +61,7 @@ impl Default for HecOptions {
             ack_polls: 0,
             lose_batch_every: 0,
             lose_ack_every: 0,
+            poison_every: 0,
             cloud: false,
             max_content_length: 838_860_800,
             max_event_size: 5_242_880,
@@ -273,6 +276,7 @@ fn numbered(status: u16, code: u16, text: &str, number: usize) -> Answer {
 
 fn refuse(refusal: Refusal) -> Answer {
     match refusal {
+        Refusal::Forbidden => reply(403, 1, "Token disabled"),
         Refusal::Rate | Refusal::Quota => reply(429, 26, "Queue is at capacity"),
         Refusal::BadGateway => Answer::html(502, "<html><body>502 Bad Gateway</body></html>"),
         Refusal::Unavailable => reply(503, 9, "Server is busy"),

@@ -171,6 +171,7 @@ impl Ser {
 
 fn refuse(refusal: Refusal) -> Answer {
     let (status, message) = match refusal {
+        Refusal::Forbidden => (403, "Forbidden"),
         Refusal::Rate => (429, "Too Many Requests"),
         Refusal::Quota => (429, "Limit exceeded"),
         Refusal::ServerError => (500, "Internal Server Error"),

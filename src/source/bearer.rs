@@ -11,13 +11,19 @@ use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
-use super::text::{filled, member};
+use super::{
+    answer::Answer,
+    text::{filled, member},
+};
 use crate::{
     clock::Clock,
     config::Secret,
     domain::fingerprint,
     fault::{Fault, Kind},
 };
+
+/// Bytes of an answer to a token request; tokens take one or two thousand.
+const MAX_BODY: usize = 1 << 20;
 
 /// Longer lives are not believed.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -113,6 +119,21 @@ impl Tokens {
             }
         }
     }
+
+    /// Lets go of a token with which the vendor refused a request for want of rights: the next
+    /// attempt reads all secrets anew, so that a rotated one counts without a restart.
+    pub(super) async fn forget(&self, refused: &Bearer) {
+        let mut state = self.state.lock().await;
+        state.bearer.take_if(|bearer| bearer.serial == refused.serial);
+    }
+}
+
+/// Sends a token request. A huge answer is not the token service's: asking for less cannot help.
+pub(super) async fn ask(request: reqwest::RequestBuilder, name: &str) -> Result<Answer, Fault> {
+    Answer::to(request, name, MAX_BODY).await.map_err(|fault| match fault.kind {
+        Kind::TooLarge => Fault::transient(fault.to_string()),
+        _ => fault,
+    })
 }
 
 /// When to renew a token: after 90 % of its life, or 5 minutes ahead of its end where that is

@@ -18,7 +18,7 @@ use crate::{
     clock::Clock,
     config,
     domain::slice::{Interval, Stream},
-    fault::Fault,
+    fault::{Fault, Kind},
 };
 
 mod message;
@@ -86,14 +86,18 @@ impl Source for CiscoEtd {
         let now = self.clock.now();
         let secrets = [refused.secrets(), bearer.secrets()].concat();
         if answer.status != 200 {
-            return Err(refusal::classify(&refusal::Refusal {
+            let fault = refusal::classify(&refusal::Refusal {
                 call: refusal::Call::Search { interval: query.interval },
                 status: answer.status,
                 retry_after: answer.retry_after(now),
                 body: &answer.redacted(&secrets),
                 now,
                 had_page_token: query.page_token.is_some(),
-            }));
+            });
+            if fault.kind == Kind::Auth {
+                self.tokens.forget(&bearer).await;
+            }
+            return Err(fault);
         }
         let mut page = page::read(&answer.text(), query.interval).map_err(|oddity| {
             let body = super::text::excerpt(&answer.redacted(&secrets));

@@ -21,7 +21,7 @@ use crate::{
     clock::Clock,
     config,
     domain::slice::{Interval, Stream},
-    fault::Fault,
+    fault::{Fault, Kind},
 };
 
 mod blocks;
@@ -108,7 +108,11 @@ impl Source for ProofpointSer {
         if answer.status != 200 {
             let body = answer.redacted(&secrets);
             let call = refusal::Call::Summary { path: &self.config.summary_path };
-            return Err(refusal::classify(call, answer.status, answer.retry_after(now), &body));
+            let fault = refusal::classify(call, answer.status, answer.retry_after(now), &body);
+            if fault.kind == Kind::Auth {
+                self.tokens.forget(&bearer).await;
+            }
+            return Err(fault);
         }
         let mut page = summary::read(&answer.text(), window).map_err(|oddity| {
             let body = excerpt(&answer.redacted(&secrets));

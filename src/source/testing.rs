@@ -82,7 +82,7 @@ pub(super) fn shown(revision: &Revision) -> String {
             moved.map(|(name, count)| format!("{name}={count:+}")).collect()
         };
         let (status, details) = (nonzero(&delta.status), nonzero(&delta.details));
-        text.push_str(&format!("\n  delta: {} | {}", status.join(" "), details.join(" ")));
+        text.extend(["\n  delta: ", &status.join(" "), " | ", &details.join(" ")]);
     }
     text
 }

@@ -21,16 +21,19 @@ pub(super) fn one_line(json: &str) -> Cow<'_, str> {
 /// JSON without the white space between its tokens.
 pub(super) fn compact(json: &str) -> String {
     let (mut quoted, mut escaped) = (false, false);
-    let mut keep = |c: char| {
+    let mut keep = |byte: u8| {
         if quoted {
-            quoted = escaped || c != '"';
-            escaped = c == '\\' && !escaped;
+            quoted = escaped || byte != b'"';
+            escaped = byte == b'\\' && !escaped;
             return true;
         }
-        quoted = c == '"';
-        !matches!(c, ' ' | '\t' | '\n' | '\r')
+        quoted = byte == b'"';
+        !matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
     };
-    json.chars().filter(|c| keep(*c)).collect()
+    let mut bytes = Vec::with_capacity(json.len());
+    bytes.extend(json.bytes().filter(|byte| keep(*byte)));
+    // Whole ASCII characters were left out of UTF-8, which leaves UTF-8.
+    String::from_utf8(bytes).unwrap_or_else(|_| json.to_owned())
 }
 
 /// The start of a text, fit for one line of a log.
@@ -91,9 +94,9 @@ pub(super) fn member<'a>(
     members.iter().find(|(key, _)| key == name).map(|(_, value)| *value)
 }
 
-/// An object with its member `postrider` under another name, and that name: the first one is
-/// ours. `None` when there is no such member. Values stay byte for byte.
-pub(super) fn renamed(members: &[(Cow<'_, str>, &RawValue)]) -> Option<(String, String)> {
+/// Gives a vendor's member `postrider` another name, because an event's first one is ours: the
+/// object's new text, and that name. `None` when there is no such member. Values stay byte for byte.
+pub(super) fn renamed(members: &mut [(Cow<'_, str>, &RawValue)]) -> Option<(String, String)> {
     members.iter().find(|(name, _)| name == OURS)?;
     let mut name = format!("{OURS}_original");
     while members.iter().any(|(taken, _)| *taken == name) {
@@ -104,8 +107,10 @@ pub(super) fn renamed(members: &[(Cow<'_, str>, &RawValue)]) -> Option<(String, 
         if json.len() > 1 {
             json.push(',');
         }
-        let key = if key == OURS { &name } else { key.as_ref() };
-        json.push_str(&serde_json::Value::from(key).to_string());
+        if key == OURS {
+            *key = Cow::Owned(name.clone());
+        }
+        json.push_str(&serde_json::Value::from(key.as_ref()).to_string());
         json.push(':');
         json.push_str(value.get());
     }
@@ -141,7 +146,7 @@ mod tests {
     fn our_member_is_renamed_and_collides_with_nothing() {
         let raw = r#"{"postrider":{"x":1.0},"postrider_original":2,"\u00e9":"\u00e9"}"#;
         let raw: &RawValue = serde_json::from_str(raw).unwrap();
-        let (json, name) = renamed(&fingerprint::object(raw).unwrap()).unwrap();
+        let (json, name) = renamed(&mut fingerprint::object(raw).unwrap()).unwrap();
         assert_eq!(name, "postrider_original_");
         assert_eq!(
             json,

@@ -84,7 +84,7 @@ pub(super) fn parse(body: &Bytes) -> Option<Query> {
 }
 
 /// ISO 8601 in UTC with `T` and `Z`, to the second or finer.
-fn time(text: &str) -> Option<Timestamp> {
+pub(super) fn time(text: &str) -> Option<Timestamp> {
     let shape = text.as_bytes();
     let separated = shape.get(4) == Some(&b'-') && shape.get(10) == Some(&b'T');
     (separated && shape.len() >= 20 && text.ends_with('Z')).then(|| text.parse().ok()).flatten()

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 use serde_json::value::RawValue;
 
 use super::HecOptions;
+use crate::simulator::{content::short_hash, dice::one_in};
 
 const KEYS: &[&str] = &["time", "host", "source", "sourcetype", "index", "event", "fields"];
 
@@ -109,6 +110,10 @@ fn judge<'a>(raw: &'a RawValue, options: &HecOptions) -> Verdict<'a> {
         members.get("index").and_then(|index| serde_json::from_str::<String>(index.get()).ok());
     if index.is_some_and(|index| !options.indexes.is_empty() && !options.indexes.contains(&index)) {
         return Verdict::Bad(7, "Incorrect index");
+    }
+    let poison = event_id.as_ref().map(|id| short_hash(id.as_bytes()));
+    if poison.is_some_and(|hash| one_in(options.poison_every, 0, hash)) {
+        return Verdict::Bad(6, "Invalid data format");
     }
     Verdict::Good(Object {
         whole: raw.get(),

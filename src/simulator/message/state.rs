@@ -19,7 +19,7 @@ pub(super) struct Action {
 pub(crate) struct State {
     pub(super) original: &'static str,
     pub(crate) latest: &'static str,
-    pub(super) retro: bool,
+    pub(crate) retro: bool,
     pub(super) manual: bool,
     pub(super) at: i64,
     pub(super) action: Option<Action>,

@@ -331,3 +331,26 @@ async fn other_processes_can_ask_and_change() {
     assert_eq!(stats["faults"]["server_error"], 1);
     assert_eq!(get("nothing").await.status(), 404);
 }
+
+#[tokio::test]
+async fn a_report_counts_what_a_search_finds() {
+    let fixture = Fixture::start(with(Quirks::default(), 700)).await;
+    let token = fixture.token().await;
+    let url = format!("{}/v1/messages/report", fixture.simulation.etd_url);
+    let ask = async |by: &str| {
+        let query =
+            json!({ "aggregationInterval": "1h", "timestamp": [FROM, TO], "aggregateBy": by });
+        let request = fixture.client.post(&url).header("x-api-key", "sim-api-key");
+        request.bearer_auth(&token).json(&query).send().await.unwrap()
+    };
+    for by in ["directions", "verdicts"] {
+        let answer: Value = ask(by).await.json().await.unwrap();
+        assert_eq!(answer["data"]["totalMessages"], 700);
+        let hours = answer["data"]["aggregations"].as_array().unwrap();
+        assert_eq!(hours.len(), 6);
+        assert_eq!(hours[1]["startTimestamp"], "2026-11-20T01:00:00.000Z");
+        let counts = hours.iter().map(|hour| hour["messageCount"].as_u64().unwrap());
+        assert_eq!(counts.sum::<u64>(), 700);
+    }
+    assert_eq!(ask("subjects").await.status(), 400);
+}

@@ -43,6 +43,8 @@ async fn each_fault_looks_as_intended() {
         (FaultKind::Html, 200, "<!doctype html>"),
         (FaultKind::TokenExpired, 401, "Token expired, generate new token to proceed"),
         (FaultKind::PageTokenExpired, 400, "page token"),
+        (FaultKind::QuotaSpent, 429, "Limit exceeded"),
+        (FaultKind::Forbidden, 403, "Forbidden"),
     ] {
         let (told, wait, body) = next(&fixture, kind).await.unwrap();
         assert_eq!(told, status, "{kind}");

@@ -200,3 +200,20 @@ async fn syslog_is_read_in_both_framings() {
     assert_eq!(received[0].record_id, "é");
     assert_eq!(fixture.simulation.stats().syslog_events.foreign, 1);
 }
+
+#[tokio::test]
+async fn a_poisoned_event_is_refused_each_time_and_named() {
+    let fixture = start(HecOptions { poison_every: 20, ..HecOptions::default() }).await;
+    let ids: Vec<String> = (0..100).map(|number| format!("e{number}")).collect();
+    let mut refused = Vec::new();
+    for (number, id) in ids.iter().enumerate() {
+        let told = answer(post(&fixture, event(id))).await;
+        if told.0 != 200 {
+            assert_eq!((&told.1["code"], &told.1["invalid-event-number"]), (&json!(6), &json!(0)));
+            refused.push(number);
+        }
+    }
+    assert!((1..15).contains(&refused.len()), "{refused:?}");
+    let batch: String = ids.iter().map(|id| event(id)).collect();
+    assert_eq!(answer(post(&fixture, batch)).await.1["invalid-event-number"], refused[0]);
+}

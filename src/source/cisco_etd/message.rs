@@ -28,11 +28,8 @@ pub(super) fn read(raw: &RawValue, warnings: &mut Vec<String>) -> Option<Record>
         }
     };
     let mut members = fingerprint::object(raw)?;
-    let renamed = renamed(&members);
+    let renamed = renamed(&mut members);
     if let Some((text, name)) = renamed {
-        for (key, _) in members.iter_mut().filter(|(key, _)| key == "postrider") {
-            *key = Cow::Owned(name.clone());
-        }
         warnings.push(format!("{}: its member postrider is now {name}", label(&members)));
         json = Cow::Owned(text);
     }

@@ -63,7 +63,7 @@ pub(super) fn read(body: &str, interval: Interval) -> Result<Page, &'static str>
                 }
             }
             None if raw.get() == "null" => {
-                page.warnings.push("a null in place of a message".into())
+                page.warnings.push("a null in place of a message".into());
             }
             None => {
                 let text = excerpt(raw.get());

@@ -210,6 +210,22 @@ async fn a_rotated_secret_is_read_for_the_next_token() {
 }
 
 #[tokio::test]
+async fn a_rotated_api_key_counts_after_a_refusal() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "old").unwrap();
+    let key = Some(Secret::file(file.path()));
+    let answers = vec![empty(), answer(403, "Forbidden"), empty()];
+    let bench = bench_with(granted, answers, |config| config.api_key = key).await;
+    bench.etd.fetch(&query()).await.unwrap();
+    std::fs::write(file.path(), "new").unwrap();
+    assert_eq!(bench.etd.fetch(&query()).await.unwrap_err().kind, Kind::Auth);
+    bench.etd.fetch(&query()).await.unwrap();
+    let searches = bench.vendor.requests().await;
+    let keys: Vec<_> = searches.iter().map(|request| &request.headers["x-api-key"]).collect();
+    assert_eq!(keys, ["old", "old", "new"]);
+}
+
+#[tokio::test]
 async fn a_search_is_read_to_its_end() {
     let date = "Fri, 20 Nov 2026 12:00:07 GMT";
     let answers = ["page_first.json", "page_last.json"]
@@ -313,10 +329,10 @@ async fn a_probe_says_what_it_found() {
 #[tokio::test]
 async fn no_secret_is_in_a_fault_or_in_debug() {
     // A vendor that sends back all that it was sent, as a careless proxy does.
-    let echo = "Bearer bearer-1 s3cret-key bearer-2";
     let mut texts = Vec::new();
     for status in [200, 302, 400, 401, 403, 404, 418, 429, 500] {
-        let bench = bench(vec![answer(status, echo)]).await;
+        let first = answer(status, "Bearer bearer-1 s3cret-key");
+        let bench = bench(vec![first, answer(status, "bearer-1 bearer-2 s3cret-key")]).await;
         let fault = bench.etd.fetch(&query()).await.unwrap_err();
         let bearer = bench.etd.bearer(None).await.unwrap();
         texts.extend([fault.chain(), format!("{fault:?} {:?} {bearer:?}", bench.etd)]);
@@ -325,6 +341,7 @@ async fn no_secret_is_in_a_fault_or_in_debug() {
     for bench in [
         bench_with(move |_| answer(403, echo), vec![empty()], |_| ()).await,
         bench_with(move |_| answer(200, echo), vec![empty()], |_| ()).await,
+        bench_with(|_| answer(200, &"x".repeat(2 << 20)), vec![empty()], |_| ()).await,
         bench_with(|_| answer(200, r#"{"jwt":"bearer-1"}"#), vec![empty()], |_| ()).await,
         bench_with(|_| answer(200, r#"{"accessToken":"bearer-\n1"}"#), vec![empty()], |_| ()).await,
         bench_with(granted, vec![empty()], |config| {
@@ -333,6 +350,7 @@ async fn no_secret_is_in_a_fault_or_in_debug() {
         .await,
     ] {
         let fault = bench.etd.fetch(&query()).await.unwrap_err();
+        assert!(matches!(fault.kind, Kind::Auth | Kind::Transient { .. }), "{fault}");
         texts.extend([fault.chain(), format!("{fault:?}")]);
     }
     for text in texts {

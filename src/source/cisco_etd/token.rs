@@ -15,7 +15,6 @@ use crate::{
     domain::fingerprint,
     fault::Fault,
     source::{
-        answer::Answer,
         bearer::{self, Grant},
         text::{excerpt, member},
     },
@@ -23,9 +22,6 @@ use crate::{
 
 const PATH: &str = "/v1/oauth/token";
 pub(super) const NAME: &str = "POST /v1/oauth/token";
-
-/// Bytes; tokens take one or two thousand.
-const MAX_BODY: usize = 1 << 20;
 
 /// A token's life where neither the answer nor the token tells it (vendor's guide of May 2023).
 const LIFE: Duration = Duration::from_secs(3_600);
@@ -52,7 +48,7 @@ impl CiscoEtd {
         }
         let sent = bearer::sent(&request);
         self.pace.take().await;
-        let answer = Answer::to(request, NAME, MAX_BODY).await?;
+        let answer = bearer::ask(request, NAME).await?;
         let now = self.clock.now();
         let key = api_key.as_ref().map_or("", |key| key.as_str());
         let secrets = [sent.as_str(), secret.as_str(), key];

@@ -10,11 +10,13 @@ use crate::{domain::fingerprint, source::text::is_nothing};
 /// What other APIs wrap their answers in.
 const WRAPPERS: [&str; 3] = ["data", "result", "response"];
 
+/// An element, with the name under which it stood, if it stood under one.
+type Named<'a> = (Option<Cow<'a, str>>, &'a RawValue);
+
 /// The two blocks, split into their elements, which need not be objects yet.
 #[derive(Debug, Default)]
 pub(super) struct Blocks<'a> {
-    /// With the name under which a row stood, if it stood under one.
-    pub(super) rows: Vec<(Option<Cow<'a, str>>, &'a RawValue)>,
+    pub(super) rows: Vec<Named<'a>>,
     pub(super) entitlements: Vec<&'a RawValue>,
 }
 
@@ -27,25 +29,22 @@ pub(super) fn find(body: &RawValue) -> Result<Blocks<'_>, &'static str> {
         return Ok(Blocks { rows: rows(body)?, entitlements: Vec::new() });
     }
     let top = fingerprint::object(body).ok_or("the body is neither an object nor a list")?;
-    let wrapped: Vec<&RawValue> =
-        WRAPPERS.iter().filter_map(|wrapper| named(&top, wrapper)).collect();
-    let inner: Vec<Members<'_>> =
-        wrapped.iter().filter_map(|inner| fingerprint::object(inner)).collect();
-    let block = |name| std::iter::once(&top).chain(&inner).find_map(|members| named(members, name));
-    let (users, entitlement) = (block("applicationUsers"), block("entitlement"));
-    let is_row = |members: &Members<'_>| {
-        members.iter().any(|(name, _)| names::canonical(name, &names::KEYS).is_some())
-    };
-    let users = match users {
+    let wrapped: Vec<&RawValue> = WRAPPERS
+        .iter()
+        .filter_map(|wrapper| named(&top, wrapper))
+        .filter(|inner| !is_nothing(inner))
+        .collect();
+    let inner = wrapped.iter().filter_map(|raw| Some((*raw, fingerprint::object(raw)?)));
+    let levels: Vec<(&RawValue, Members<'_>)> = std::iter::once((body, top)).chain(inner).collect();
+    let block = |name| levels.iter().find_map(|(_, members)| named(members, name));
+    let entitlement = block("entitlement");
+    let users = match block("applicationUsers") {
         Some(users) => rows(users)?,
-        // A bare list inside a wrapper, or a row in place of the answer.
-        None if entitlement.is_none() && is_row(&top) => vec![(None, body)],
         None => match wrapped.iter().find(|inner| inner.get().starts_with('[')) {
+            // A bare list inside a wrapper.
             Some(list) => rows(list)?,
-            None if entitlement.is_none() && is_error(&top) => {
-                return Err("it has neither block and speaks of an error");
-            }
-            None => Vec::new(),
+            None if entitlement.is_some() => Vec::new(),
+            None => no_block(&levels, &wrapped)?,
         },
     };
     let entitlements = match entitlement {
@@ -56,9 +55,26 @@ pub(super) fn find(body: &RawValue) -> Result<Blocks<'_>, &'static str> {
     Ok(Blocks { rows: users, entitlements })
 }
 
-fn is_error(members: &Members<'_>) -> bool {
-    let names = ["error", "errors", "message"];
-    names.iter().any(|name| named(members, name).is_some_and(|value| !is_nothing(value)))
+/// An answer with neither block: a row in place of the answer, an error, or no activity.
+fn no_block<'a>(
+    levels: &[(&'a RawValue, Members<'a>)],
+    wrapped: &[&'a RawValue],
+) -> Result<Vec<Named<'a>>, &'static str> {
+    const ERRORS: [&str; 7] =
+        ["error", "errors", "message", "errorMessage", "errorCode", "errorDescription", "fault"];
+    let has = |members: &Members<'_>, names: &[&str]| {
+        names.iter().any(|name| named(members, name).is_some_and(|value| !is_nothing(value)))
+    };
+    if let Some((row, _)) = levels.iter().find(|(_, members)| has(members, &names::KEYS)) {
+        return Ok(vec![(None, row)]);
+    }
+    if levels.iter().any(|(_, members)| has(members, &ERRORS)) {
+        return Err("it has neither block and speaks of an error");
+    }
+    if wrapped.iter().any(|inner| !inner.get().starts_with('{')) {
+        return Err("it has neither block, but something that is not understood");
+    }
+    Ok(Vec::new())
 }
 
 fn named<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
@@ -70,7 +86,7 @@ fn items(list: &RawValue) -> Result<Vec<&RawValue>, &'static str> {
 }
 
 /// Rows as a list, as an object keyed by name, as one object, or nothing.
-fn rows(users: &RawValue) -> Result<Vec<(Option<Cow<'_, str>>, &RawValue)>, &'static str> {
+fn rows(users: &RawValue) -> Result<Vec<Named<'_>>, &'static str> {
     if is_nothing(users) {
         return Ok(Vec::new());
     }
@@ -121,7 +137,12 @@ mod tests {
             (r#"{"applicationUsers":{}}"#.into(), Ok((0, 0))),
             ("{}".into(), Ok((0, 0))),
             (r#"{"message":""}"#.into(), Ok((0, 0))),
+            (format!(r#"{{"data":{row},"message":"done"}}"#), Ok((1, 0))),
+            (r#"{"data":{},"requestId":"r"}"#.into(), Ok((0, 0))),
             (r#"{"Message":"x"}"#.into(), Err(())),
+            (r#"{"data":{"error":{"code":7}}}"#.into(), Err(())),
+            (r#"{"error_description":"x"}"#.into(), Err(())),
+            (r#"{"data":"applicationName=a"}"#.into(), Err(())),
             (r#"{"applicationUsers":"many"}"#.into(), Err(())),
             ("null".into(), Err(())),
             ("7".into(), Err(())),

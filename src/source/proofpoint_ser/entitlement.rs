@@ -20,8 +20,8 @@ use crate::{
 pub(super) fn read(raw: &RawValue, warnings: &mut Vec<String>) -> Option<Record> {
     let line = one_line(raw.get());
     let raw: &RawValue = serde_json::from_str(&line).ok()?;
-    let members = fingerprint::object(raw)?;
-    let renamed = renamed(&members);
+    let mut members = fingerprint::object(raw)?;
+    let renamed = renamed(&mut members);
     if let Some((_, name)) = &renamed {
         warnings.push(format!("the entitlement's member postrider is now {name}"));
     }

@@ -27,10 +27,10 @@ pub(super) const ENTITLEMENT: [&str; 3] = ["annual_throughput", "license_start",
 /// Whether two names differ at most in case and underscores: the vendor writes `tempFailure` here
 /// and `license_start` there.
 pub(super) fn same(left: &str, right: &str) -> bool {
-    let plain = |name: &'_ str| -> Vec<u8> {
-        name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase()).collect()
-    };
-    left == right || plain(left) == plain(right)
+    fn plain(name: &str) -> impl Iterator<Item = u8> {
+        name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
+    }
+    left == right || plain(left).eq(plain(right))
 }
 
 /// The vendor's documented spelling of `name`, where it is among `known`.

@@ -1,7 +1,5 @@
 //! One row: an application user's counters in one window.
 
-use std::borrow::Cow;
-
 use serde_json::value::RawValue;
 
 use super::{
@@ -69,11 +67,8 @@ pub(super) fn read(keyed: Option<&str>, raw: &RawValue, warnings: &mut Vec<Strin
     let line = one_line(raw.get());
     let raw: &RawValue = serde_json::from_str(&line).ok()?;
     let mut members = fingerprint::object(raw)?;
-    let renamed = renamed(&members);
+    let renamed = renamed(&mut members);
     if let Some((_, name)) = &renamed {
-        for (key, _) in members.iter_mut().filter(|(key, _)| key == "postrider") {
-            *key = Cow::Owned(name.clone());
-        }
         warnings.push(format!("a row's member postrider is now {name}"));
     }
     let mut key = names::KEYS.map(|_| Part::Missing);

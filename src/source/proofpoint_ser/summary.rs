@@ -1,6 +1,6 @@
 //! A whole answer: from its text to records.
 
-use std::collections::HashMap;
+use std::{cmp::Reverse, collections::HashMap};
 
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -37,22 +37,20 @@ pub(super) fn read(body: &str, window: Interval) -> Result<Page, &'static str> {
     let mut page = Page { received: blocks.rows.len() as u64, ..Page::default() };
     let mut rows = Vec::with_capacity(blocks.rows.len());
     for (name, raw) in blocks.rows {
-        match row::read(name.as_deref(), raw, &mut page.warnings) {
-            Some(row) => rows.push(row),
-            None => {
-                let text = excerpt(raw.get());
-                page.warnings.push(format!("not a row and not collected: {text}"));
-            }
+        if let Some(row) = row::read(name.as_deref(), raw, &mut page.warnings) {
+            rows.push(row);
+        } else {
+            let text = excerpt(raw.get());
+            page.warnings.push(format!("not a row and not collected: {text}"));
         }
     }
     page.records = records(rows, window, &mut page.warnings);
     for raw in blocks.entitlements.into_iter().filter(|raw| !is_nothing(raw)) {
-        match entitlement::read(raw, &mut page.warnings) {
-            Some(record) => page.records.push(record),
-            None => {
-                let text = excerpt(raw.get());
-                page.warnings.push(format!("not an entitlement and not collected: {text}"));
-            }
+        if let Some(record) = entitlement::read(raw, &mut page.warnings) {
+            page.records.push(record);
+        } else {
+            let text = excerpt(raw.get());
+            page.warnings.push(format!("not an entitlement and not collected: {text}"));
         }
     }
     Ok(page)
@@ -88,13 +86,14 @@ fn records(mut rows: Vec<Row>, window: Interval, warnings: &mut Vec<String>) -> 
 }
 
 /// What tells rows of one key apart as long as possible: what does not count messages, then what
-/// reclassification does not move, then the rest.
-fn order(row: &Row) -> (Vec<fingerprint::Member>, [Option<i128>; 3], [u8; 16]) {
+/// reclassification does not move, then the rest. Busy rows first, so that a late one with few
+/// messages does not take another's place.
+fn order(row: &Row) -> (Vec<fingerprint::Member>, Reverse<[Option<i128>; 3]>, [u8; 16]) {
     let counts = |path: &str| path.starts_with("status") || path.starts_with("details");
     let members = row.fingerprint.members.iter().filter(|member| !counts(&member.path));
     let steady = ["total", "messageSizeTotal", "recipientsTotal"];
     let steady = steady.map(|name| row.counters.status.get(name).copied());
-    (members.cloned().collect(), steady, row.fingerprint.content)
+    (members.cloned().collect(), Reverse(steady), row.fingerprint.content)
 }
 
 fn record(row: Row, ordinal: u32, window: Interval) -> Record {
@@ -125,3 +124,6 @@ fn id(key: &[Part; 4], ordinal: u32, window: Interval) -> Uuid {
     hasher.finalize_xof().fill(&mut bytes);
     Uuid::new_v8(bytes)
 }
+
+#[cfg(test)]
+mod tests;

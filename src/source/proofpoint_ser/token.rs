@@ -13,16 +13,12 @@ use crate::{
     domain::fingerprint,
     fault::Fault,
     source::{
-        answer::Answer,
         bearer::{self, Grant},
         text::{excerpt, member},
     },
 };
 
 pub(super) const NAME: &str = "the token request";
-
-/// Bytes; tokens take one or two thousand.
-const MAX_BODY: usize = 1 << 20;
 
 /// A token's life where the answer does not tell it: 43,200 s by the vendor's API overviews. The
 /// same service gives an hour to another product, so what it says counts first.
@@ -41,7 +37,7 @@ impl ProofpointSer {
             self.http.post(&self.config.token_url).header(ACCEPT, "application/json").form(&form);
         let sent = bearer::sent(&request);
         self.pace.take().await;
-        let answer = Answer::to(request, NAME, MAX_BODY).await?;
+        let answer = bearer::ask(request, NAME).await?;
         let body = answer.redacted(&[sent.as_str(), secret.as_str()]);
         if answer.status != 200 {
             let retry_after = answer.retry_after(self.clock.now());

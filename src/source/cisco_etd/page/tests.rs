@@ -57,7 +57,7 @@ fn each_sample_is_read() {
 
 #[test]
 fn each_message_of_each_sample_comes_out_as_it_came() {
-    for (name, body) in samples("etd", |name| name.starts_with("p") || name.starts_with("v_")) {
+    for (name, body) in samples("etd", |name| name.starts_with('p') || name.starts_with("v_")) {
         let compacted = compact(&body);
         let page = page(&body);
         for record in &page.records {

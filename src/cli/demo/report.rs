@@ -1,0 +1,204 @@
+//! What the demo showed, counted.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
+
+use serde::Serialize;
+
+use super::{
+    super::{
+        setup,
+        status::{self, grid},
+    },
+    scene::{SINKS, Scene},
+};
+
+/// The result of a demo.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// Messages that the ETD simulator holds.
+    etd_messages: u64,
+    /// Rows that the SER simulator holds in the hours that are due.
+    ser_rows: u64,
+    /// Events in the store's count.
+    collected: u64,
+    sinks: Vec<Delivered>,
+    /// Slices that are not covered.
+    gaps: u64,
+    dead_letters: u64,
+    /// ETD searches that were made.
+    searches: u64,
+    /// ETD searches that it takes to read everything once.
+    fewest_searches: u64,
+    /// Calls that failed, by kind.
+    faults: BTreeMap<String, u64>,
+    kills: u32,
+    seconds: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Delivered {
+    sink: &'static str,
+    /// Different events.
+    events: u64,
+    /// ETD messages of the vendor that it does not have.
+    missing_messages: u64,
+    /// Events fewer than the vendors hold in all.
+    missing: u64,
+    /// Copies beyond the first.
+    duplicates: u64,
+    /// Of these, copies that were not the same bytes.
+    different: u64,
+}
+
+impl Report {
+    pub(super) fn make(scene: &Scene, took: Duration) -> anyhow::Result<Self> {
+        let stats = scene.simulation.stats();
+        let mut faults = BTreeMap::new();
+        for (server, calls) in [("ETD", &stats.etd), ("SER", &stats.ser), ("HEC", &stats.hec)] {
+            for (kind, count) in &calls.faults {
+                faults.insert(format!("{server} {kind}"), *count);
+            }
+        }
+        let search = |(call, _): &(&String, &u64)| call.starts_with("POST /v1/messages/search");
+        let searches = stats.etd.calls.iter().filter(search).map(|(_, count)| count).sum();
+        let config = setup::configuration(Some(&scene.config_file()), setup::clock().now())?.config;
+        let (mut gaps, mut dead_letters, mut collected) = (0, 0, 0);
+        if let Some(store) = scene.store() {
+            collected = store.next_seq()?.saturating_sub(1);
+            let status = status::gather(&config, &store, false, setup::clock().now())?;
+            gaps = status
+                .sources
+                .iter()
+                .map(|s| s.open_slices + s.lost_slices + s.refused_slices)
+                .sum();
+            dead_letters = status.sinks.iter().map(|sink| sink.dead_letters).sum();
+        }
+        Ok(Self {
+            etd_messages: scene.messages,
+            ser_rows: scene.rows,
+            collected,
+            sinks: delivered(scene),
+            gaps,
+            dead_letters,
+            searches,
+            fewest_searches: stats.fewest_searches,
+            faults,
+            kills: scene.kills,
+            seconds: (took.as_secs_f64() * 10.0).round() / 10.0,
+        })
+    }
+
+    /// Whether everything is where it should be, and every copy the same.
+    pub(super) fn well(&self) -> bool {
+        self.gaps == 0
+            && self.dead_letters == 0
+            && self
+                .sinks
+                .iter()
+                .all(|sink| sink.missing == 0 && sink.missing_messages == 0 && sink.different == 0)
+    }
+
+    pub(super) fn table(&self) -> String {
+        let mut table = grid(&["", "count", "what it means"]);
+        let mut row = |what: &str, count: String, meaning: &str| {
+            table.add_row([what.to_owned(), count, meaning.to_owned()]);
+        };
+        let held = self.etd_messages + self.ser_rows + 1;
+        row(
+            "held by the vendors",
+            held.to_string(),
+            &format!(
+                "{} ETD messages, {} SER rows, 1 SER licence",
+                self.etd_messages, self.ser_rows
+            ),
+        );
+        row("collected", self.collected.to_string(), "events made and safely stored");
+        for sink in &self.sinks {
+            let meaning = if sink.missing + sink.missing_messages == 0 {
+                "all of it, checked id by id".to_owned()
+            } else {
+                format!("{} MISSING", sink.missing.max(sink.missing_messages))
+            };
+            row(&format!("delivered to {}", sink.sink), sink.events.to_string(), &meaning);
+        }
+        let duplicates: u64 = self.sinks.iter().map(|sink| sink.duplicates).sum();
+        let different: u64 = self.sinks.iter().map(|sink| sink.different).sum();
+        let meaning = match (duplicates, different) {
+            (0, _) => "no event came twice".to_owned(),
+            (_, 0) => "lost replies and the kill; same bytes, same event_id".to_owned(),
+            _ => format!("{different} of them with OTHER BYTES"),
+        };
+        row("duplicates", duplicates.to_string(), &meaning);
+        row("gaps", self.gaps.to_string(), "slices of time that are not covered");
+        row("dead letters", self.dead_letters.to_string(), "events that a sink refused for good");
+        let over = self.searches.saturating_sub(self.fewest_searches);
+        row(
+            "ETD searches made",
+            self.searches.to_string(),
+            &format!(
+                "{} is the least for one pass; {over} more for faults, hours and the kill",
+                self.fewest_searches
+            ),
+        );
+        let faults: u64 = self.faults.values().sum();
+        let kinds = self.faults.len();
+        row(
+            "faults survived",
+            faults.to_string(),
+            &format!("of {kinds} kinds: 429s, resets, cut bodies, …"),
+        );
+        row("kill -9 survived", self.kills.to_string(), "the daemon went on where it was");
+        let verdict = if self.well() {
+            format!("Everything arrived, in {} s.", self.seconds)
+        } else {
+            format!("NOT everything arrived, in {} s.", self.seconds)
+        };
+        format!("{table}\n\n{verdict}")
+    }
+}
+
+/// Compares what each sink got with what the vendors hold.
+fn delivered(scene: &Scene) -> Vec<Delivered> {
+    let hec = scene.simulation.received().into_iter();
+    let hec = hec.map(|event| (event.record_id, event.times, event.identical));
+    let syslog = scene.simulation.received_by_syslog().into_iter();
+    let syslog = syslog.map(|event| (event.record_id, event.times, event.identical));
+    let tail = scene.in_file();
+    let file = tail.events.values();
+    let file = file.map(|seen| (seen.record_id.clone(), seen.copies, seen.identical));
+    vec![
+        compare(SINKS[0], scene, hec),
+        compare(SINKS[1], scene, syslog),
+        compare(SINKS[2], scene, file),
+    ]
+}
+
+fn compare(
+    sink: &'static str,
+    scene: &Scene,
+    got: impl Iterator<Item = (String, u32, bool)>,
+) -> Delivered {
+    let (mut events, mut duplicates, mut different) = (0, 0, 0);
+    let mut records = HashSet::new();
+    for (record, times, identical) in got {
+        events += 1;
+        duplicates += u64::from(times.saturating_sub(1));
+        different += u64::from(!identical);
+        records.insert(record);
+    }
+    // Messages that came live, with `--stay`, may still be on their way.
+    let settled = usize::try_from(scene.messages).unwrap_or(usize::MAX);
+    let truth = scene.simulation.truth().take(settled);
+    let missing_messages = truth.filter(|held| !records.contains(&held.id.to_string())).count();
+    Delivered {
+        sink,
+        events,
+        missing_messages: missing_messages as u64,
+        missing: scene.held().saturating_sub(events),
+        duplicates,
+        different,
+    }
+}
