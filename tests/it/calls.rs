@@ -71,13 +71,12 @@ async fn after_a_kill_it_goes_on_inside_the_slice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_vendors_limit_of_two_a_second_is_never_passed() {
-    limited_by_second(Rate { rate: 2.0, burst: 4 }, 3_000).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_limit_of_fifty_a_second_is_never_passed() {
-    limited_by_second(Rate { rate: 50.0, burst: 10 }, 20_000).await;
+async fn the_vendors_limits_are_never_passed() {
+    futures_util::join!(
+        limited_by_second(Rate { rate: 2.0, burst: 4 }, 3_000),
+        limited_by_second(Rate { rate: 50.0, burst: 10 }, 20_000),
+        limited_by_minute(),
+    );
 }
 
 async fn limited_by_second(rate: Rate, messages: u64) {
@@ -101,8 +100,8 @@ async fn limited_by_second(rate: Rate, messages: u64) {
     assert_settled(&home.status().await);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_limit_of_a_thousand_in_any_minute_is_never_passed() {
+/// A thousand in any minute.
+async fn limited_by_minute() {
     let mut options = plain(1);
     options.ser.users = 1;
     options.ser.limits = Limits { per_minute: Some(1_000), ..Limits::default() };

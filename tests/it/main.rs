@@ -7,6 +7,17 @@ mod harness;
 mod records;
 
 mod calls;
+mod cli;
 mod delivery;
+mod giving_up;
 mod kill;
+mod malformed;
+mod quirks;
+mod routes;
 mod rsyslog;
+mod samples;
+mod schedules;
+mod secrets;
+mod signals;
+mod sinks;
+mod store;
