@@ -62,6 +62,13 @@ impl Fault {
         self
     }
 
+    /// Names what was being done: `"POST /v1/messages/search: cannot connect to …"`.
+    #[must_use]
+    pub fn during(mut self, doing: &str) -> Self {
+        self.what = format!("{doing}: {}", self.what);
+        self
+    }
+
     /// The whole chain in one line, for a log, the store and `status`.
     pub fn chain(&self) -> String {
         chain(self)

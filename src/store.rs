@@ -225,3 +225,6 @@ fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, Stor
 fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Corrupt { path: path.to_owned(), detail: crate::fault::chain(error) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comfy_table::{Table, presets};
+use comfy_table::{LineStyle, Table, TableStyle};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -230,7 +230,8 @@ fn table(status: &Status) -> String {
 /// An empty table with these columns.
 pub(super) fn grid(columns: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let line = LineStyle::none().fill('─').junction('─');
+    table.load_style(TableStyle::new().header_separator(line));
     table.set_header(columns.iter().copied());
     table
 }

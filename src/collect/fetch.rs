@@ -484,3 +484,6 @@ fn after_page(page: &Page, slice: &OpenSlice, first_page_size: u32) -> Then {
     }
     Then::Covered(progress)
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,6 @@ pub fn next_day(now: Timestamp) -> Timestamp {
     let seconds = now.as_second();
     Timestamp::from_second(seconds - seconds.rem_euclid(day) + day).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

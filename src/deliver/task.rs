@@ -291,3 +291,6 @@ impl Held {
         Step::Waiting { until: self.until, why, person: self.person }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, time::Duration};
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use reqwest::{
     RequestBuilder,
@@ -9,7 +10,10 @@ use reqwest::{
 };
 
 use super::text;
-use crate::fault::{Fault, Kind, retry_after};
+use crate::{
+    fault::{Fault, retry_after},
+    http,
+};
 
 /// Bytes of an answer after decompression; the largest that a vendor documents is some 10 MB.
 pub(super) const MAX_BODY: usize = 64 << 20;
@@ -18,29 +22,16 @@ pub(super) const MAX_BODY: usize = 64 << 20;
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: HeaderMap,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Answer {
     /// Sends `request` and reads the answer, at most `max` bytes of it. `what` names the request
     /// in a fault: `"POST /v1/messages/search"`.
     pub(super) async fn to(request: RequestBuilder, what: &str, max: usize) -> Result<Self, Fault> {
-        // Without the URL: a query may hold what does not belong in a log.
-        let lost = |step: &str, error: reqwest::Error| {
-            Fault::transient(format!("{what} {step}")).caused_by(error.without_url())
-        };
-        let mut response = request.send().await.map_err(|error| lost("got no answer", error))?;
+        let response = request.send().await.map_err(|error| http::fault(error).during(what))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let mut body = Vec::new();
-        while let Some(chunk) =
-            response.chunk().await.map_err(|error| lost("got an answer that broke off", error))?
-        {
-            if body.len() + chunk.len() > max {
-                let what = format!("{what} answered {status} with more than {max} bytes");
-                return Err(Fault::new(Kind::TooLarge, what));
-            }
-            body.extend_from_slice(&chunk);
-        }
+        let body = http::body_capped(response, max).await.map_err(|fault| fault.during(what))?;
         Ok(Self { status, headers, body })
     }
 

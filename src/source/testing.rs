@@ -6,26 +6,20 @@ use jiff::Timestamp;
 
 use super::pace::Pace;
 use crate::{
-    config::RateLimit,
+    config::{self, RateLimit},
     domain::{
         change::{self, Known, Revision},
         fingerprint,
         record::Record,
         slice::Interval,
     },
+    http,
 };
 
-/// A client as the factory makes it: no redirects, no retries of its own.
+/// A client as the drivers get it.
 pub(super) fn client() -> reqwest::Client {
-    // Another test may have installed it already.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    #[expect(clippy::disallowed_methods, reason = "a test's client")]
-    let client = reqwest::Client::builder()
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .timeout(Duration::from_secs(10));
-    client.build().unwrap()
+    let timeout = Duration::from_secs(10);
+    http::client(&config::Http { timeout, ..config::Http::default() }).unwrap()
 }
 
 /// A pace that does not slow a test down.

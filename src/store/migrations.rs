@@ -24,7 +24,7 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreErr
 /// Refuses a file that a newer postrider made.
 pub(super) fn known(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let found = version(connection).map_err(|source| damaged(path, &source))?;
-    let known = MIGRATIONS.len() as i64;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     if found > known {
         return Err(StoreError::Newer { path: path.to_owned(), found, known });
     }

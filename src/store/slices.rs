@@ -16,6 +16,20 @@ pub struct StreamId(pub(super) i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceId(i64);
 
+#[cfg(test)]
+impl StreamId {
+    pub(crate) fn for_test(id: i64) -> Self {
+        Self(id)
+    }
+}
+
+#[cfg(test)]
+impl SliceId {
+    pub(crate) fn for_test(id: i64) -> Self {
+        Self(id)
+    }
+}
+
 /// A slice that is to be fetched, and how far that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSlice {

@@ -169,16 +169,21 @@ fn delivered(scene: &Scene) -> Vec<Delivered> {
     let tail = scene.in_file();
     let file = tail.events.values();
     let file = file.map(|seen| (seen.record_id.clone(), seen.copies, seen.identical));
+    // Messages that came live, with `--stay`, may still be on their way.
+    let settled = usize::try_from(scene.messages).unwrap_or(usize::MAX);
+    let truth: Vec<String> =
+        scene.simulation.truth().take(settled).map(|held| held.id.to_string()).collect();
     vec![
-        compare(SINKS[0], scene, hec),
-        compare(SINKS[1], scene, syslog),
-        compare(SINKS[2], scene, file),
+        compare(SINKS[0], scene, &truth, hec),
+        compare(SINKS[1], scene, &truth, syslog),
+        compare(SINKS[2], scene, &truth, file),
     ]
 }
 
 fn compare(
     sink: &'static str,
     scene: &Scene,
+    truth: &[String],
     got: impl Iterator<Item = (String, u32, bool)>,
 ) -> Delivered {
     let (mut events, mut duplicates, mut different) = (0, 0, 0);
@@ -189,10 +194,7 @@ fn compare(
         different += u64::from(!identical);
         records.insert(record);
     }
-    // Messages that came live, with `--stay`, may still be on their way.
-    let settled = usize::try_from(scene.messages).unwrap_or(usize::MAX);
-    let truth = scene.simulation.truth().take(settled);
-    let missing_messages = truth.filter(|held| !records.contains(&held.id.to_string())).count();
+    let missing_messages = truth.iter().filter(|id| !records.contains(*id)).count();
     Delivered {
         sink,
         events,
