@@ -52,8 +52,7 @@ impl Ledger {
         let plan = store.plan_live(stream, Frontier { from, to }, None, vec![hour], 100);
         runtime.block_on(plan)?;
         let slice = store.ready_slices(stream, to, 1)?[0].id;
-        let mut ledger =
-            Self { runtime, store, stream, slice, records: 0, _directory: directory };
+        let mut ledger = Self { runtime, store, stream, slice, records: 0, _directory: directory };
         let begun = Instant::now();
         while ledger.records < records {
             let pages = AT_ONCE.min((records - ledger.records) / PAGE);

@@ -7,7 +7,10 @@
 
 mod pages;
 
-use divan::{Bencher, counter::{BytesCount, ItemsCount}};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use pages::{Bench, PAGE};
 use postrider::{domain::slice::Interval, source::cisco_etd};
 

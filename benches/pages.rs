@@ -48,9 +48,11 @@ impl Pattern {
         let simulation = Simulation::start(options).await?;
         let source = config.sources.values().next().context("no source")?;
         let client = http::client(&source.http)?;
-        let post = |path| client.post(format!("{}{path}", simulation.etd_url)).header("x-api-key", &key);
+        let post =
+            |path| client.post(format!("{}{path}", simulation.etd_url)).header("x-api-key", &key);
         let token = post("/v1/oauth/token").basic_auth(id, Some(secret));
-        let token: serde_json::Value = token.header("content-length", 0).send().await?.json().await?;
+        let token: serde_json::Value =
+            token.header("content-length", 0).send().await?.json().await?;
         let token = token["accessToken"].as_str().context("no token")?;
         let search = serde_json::json!({ "timestamp": [from, to], "pageSize": PAGE });
         let search = post("/v1/messages/search").bearer_auth(token).json(&search);
@@ -158,8 +160,16 @@ impl Bench {
             stop: tokio_util::sync::CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),
         };
-        let mut bench =
-            Self { store, config, pattern, runtime, source, clock, collector, _directory: directory };
+        let mut bench = Self {
+            store,
+            config,
+            pattern,
+            runtime,
+            source,
+            clock,
+            collector,
+            _directory: directory,
+        };
         // What comes before the first hour.
         bench.collect(Vec::new());
         Ok(bench)

@@ -8,12 +8,18 @@ mod pages;
 
 use std::sync::Arc;
 
-use divan::{Bencher, counter::{BytesCount, ItemsCount}};
+use divan::{
+    Bencher,
+    counter::{BytesCount, ItemsCount},
+};
 use pages::Bench;
 use postrider::{
     clock::SystemClock,
     config::SinkKind,
-    sink::{Sink as _, splunk_hec::{self, SplunkHec}},
+    sink::{
+        Sink as _,
+        splunk_hec::{self, SplunkHec},
+    },
 };
 use rand::{SeedableRng, rngs::StdRng};
 

@@ -183,12 +183,15 @@ impl Store {
 impl Store {
     /// Makes pages and marks fail to be written, as on a full disk.
     pub(crate) async fn refuse_writes(&self, refuse: bool) {
-        let sql = ["sink", "slice"].map(|table| match refuse {
-            true => format!(
-                "CREATE TEMP TRIGGER refuse_{table} BEFORE UPDATE ON main.{table}
-                BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;"
-            ),
-            false => format!("DROP TRIGGER refuse_{table};"),
+        let sql = ["sink", "slice"].map(|table| {
+            if refuse {
+                format!(
+                    "CREATE TEMP TRIGGER refuse_{table} BEFORE UPDATE ON main.{table}
+                    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;"
+                )
+            } else {
+                format!("DROP TRIGGER refuse_{table};")
+            }
         });
         let set = move |tx: &Connection| tx.execute_batch(&sql.concat());
         self.write("refuse-writes", set).await.unwrap();
