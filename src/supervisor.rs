@@ -131,7 +131,7 @@ struct Runner {
 impl Runner {
     async fn run<T: Task>(mut self, name: &str, make: impl Fn() -> T) -> End {
         let mut task = make();
-        let mut failures = 0;
+        let (mut failures, mut store_failures) = (0, 0);
         let mut worked = tokio::time::Instant::now();
         let mut steady_since = worked;
         loop {
@@ -150,6 +150,7 @@ impl Runner {
             let wait = match step {
                 Ok(Ok(Step::Worked)) => {
                     worked = tokio::time::Instant::now();
+                    store_failures = 0;
                     if worked.duration_since(steady_since) >= STEADY {
                         failures = 0;
                     }
@@ -172,7 +173,7 @@ impl Runner {
                 }
                 Ok(Err(error)) if may_pass(&error) => {
                     let error = format!("{error:#}");
-                    failures += 1;
+                    store_failures += 1;
                     tracing::error!(task = name, error, "the store cannot be used; trying again");
                     if let Until::Done { patience, .. } = &self.until
                         && worked.elapsed() >= *patience
@@ -180,6 +181,7 @@ impl Runner {
                         return End::Undone(error);
                     }
                     task = make();
+                    let failures = store_failures;
                     fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
                 }
                 failed => {
