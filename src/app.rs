@@ -156,7 +156,12 @@ impl Parts {
         max_spool: u64,
     ) -> Arc<Notify> {
         let (config, source) = (Arc::new(config.clone()), Arc::new(source));
-        let memory = Arc::new(Memory::new(StdRng::from_rng(&mut self.rng)));
+        let memory = Memory::new(StdRng::from_rng(&mut self.rng));
+        let memory = Arc::new(match self.mode {
+            Mode::Daemon => memory,
+            // Else a slice that only fails would go unnoticed behind ever new ones that do not.
+            Mode::Once { .. } => memory.due_by(self.clock.now()),
+        });
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let due = CancellationToken::new();
         due.cancel();

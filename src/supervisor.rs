@@ -132,8 +132,9 @@ impl Runner {
     async fn run<T: Task>(mut self, name: &str, make: impl Fn() -> T) -> End {
         let mut task = make();
         let mut failures = 0;
-        let mut worked = tokio::time::Instant::now();
-        let mut steady_since = worked;
+        let mut steady_since = tokio::time::Instant::now();
+        // Since when nothing works of what is due.
+        let mut stuck_since = None;
         loop {
             if self.stop.soft.is_cancelled() {
                 return End::Well;
@@ -149,8 +150,8 @@ impl Runner {
             };
             let wait = match step {
                 Ok(Ok(Step::Worked)) => {
-                    worked = tokio::time::Instant::now();
-                    if worked - steady_since >= STEADY {
+                    stuck_since = None;
+                    if steady_since.elapsed() >= STEADY {
                         failures = 0;
                     }
                     continue;
@@ -159,11 +160,13 @@ impl Runner {
                     if last {
                         return End::Well;
                     }
+                    stuck_since = None;
                     LOOK
                 }
                 Ok(Ok(Step::Waiting { until, why, person })) => {
+                    let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     if let Until::Done { patience, .. } = &self.until
-                        && (person || worked.elapsed() >= *patience)
+                        && (person || since.elapsed() >= *patience)
                     {
                         return End::Undone(why);
                     }
