@@ -55,6 +55,13 @@ pub enum StoreError {
     Stopped,
 }
 
+impl StoreError {
+    /// Whether it may go away while the process runs: a full disk, an I/O error.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Transaction { .. } | Self::Commit { .. } | Self::Read { .. })
+    }
+}
+
 /// The store, open. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -169,6 +176,25 @@ impl Store {
 
     fn readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.shared.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+impl Store {
+    /// Makes pages and marks fail to be written, as on a full disk.
+    pub(crate) async fn refuse_writes(&self, refuse: bool) {
+        let sql = ["sink", "slice"].map(|table| {
+            if refuse {
+                format!(
+                    "CREATE TEMP TRIGGER refuse_{table} BEFORE UPDATE ON main.{table}
+                    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;"
+                )
+            } else {
+                format!("DROP TRIGGER refuse_{table};")
+            }
+        });
+        let set = move |tx: &Connection| tx.execute_batch(&sql.concat());
+        self.write("refuse-writes", set).await.unwrap();
     }
 }
 

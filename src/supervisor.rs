@@ -11,7 +11,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, fault};
+use crate::{clock::Clock, fault, store::StoreError};
 
 /// What a step left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,13 +165,32 @@ impl Runner {
                 }
                 Ok(Ok(Step::Waiting { until, why, person })) => {
                     let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
-                    if let Until::Done { patience, .. } = &self.until
-                        && (person || since.elapsed() >= *patience)
-                    {
-                        return End::Undone(why);
-                    }
                     let left = until.duration_since(self.clock.now());
-                    Duration::try_from(left).unwrap_or_default().min(LOOK)
+                    let wait = Duration::try_from(left).unwrap_or_default().min(LOOK);
+                    match &self.until {
+                        Until::Stopped => wait,
+                        Until::Done { patience, .. } => {
+                            let left = patience.saturating_sub(since.elapsed());
+                            if person || left.is_zero() {
+                                return End::Undone(why);
+                            }
+                            // Longer than its patience it need not wait.
+                            wait.min(left)
+                        }
+                    }
+                }
+                Ok(Err(error)) if may_pass(&error) => {
+                    let error = format!("{error:#}");
+                    failures += 1;
+                    tracing::error!(task = name, error, "the store cannot be used; trying again");
+                    let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
+                    if let Until::Done { patience, .. } = &self.until
+                        && since.elapsed() >= *patience
+                    {
+                        return End::Undone(error);
+                    }
+                    task = make();
+                    fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
                 }
                 failed => {
                     let error = match failed {
@@ -201,6 +220,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// A full disk is no reason to end: delivery elsewhere goes on, and space may come back.
+fn may_pass(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(StoreError::may_pass)
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> &str {

@@ -91,6 +91,7 @@ impl Memory {
     }
 
     /// Collects only what is due by then, which comes to an end.
+    #[must_use]
     pub fn due_by(self, due_by: Timestamp) -> Self {
         Self { due_by: Some(due_by), ..self }
     }
@@ -397,7 +398,9 @@ impl<S: Source> Collector<S> {
             react(fault.kind, slice, size, quota_hit_today, now, &mut *rng)
         };
         let error = fault.chain();
-        warn!(attempt = slice.attempts + 1, error, "fetching failed");
+        if reaction.pause.is_none() {
+            warn!(attempt = slice.attempts + 1, error, "fetching failed");
+        }
         let calls = self.calls(now);
         // To be tried again as it is leads nowhere; with a smaller page it does.
         let worked = match &reaction.setback {
@@ -454,9 +457,14 @@ impl<S: Source> Collector<S> {
     ) -> Result<(), StoreError> {
         let name = self.config.name.as_str();
         let before = self.written().map(|(state, _)| state);
-        if before != Some(state) {
-            let until = until.map(tracing::field::display);
-            info!(source = name, state = state.as_str(), until, error, "source state");
+        let (until_text, state_text) = (until.map(tracing::field::display), state.as_str());
+        match before {
+            Some(before) if before == state => {}
+            None if state == State::Ok => {}
+            _ if state == State::Ok => info!(parent: None, source = name, "source is well again"),
+            _ => {
+                warn!(parent: None, source = name, state = state_text, until = until_text, error, "source pauses");
+            }
         }
         *self.memory.written.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, now));
         self.store.set_condition(Party::Source(name), state, until, error, now).await

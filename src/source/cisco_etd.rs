@@ -27,6 +27,8 @@ mod refusal;
 mod search;
 mod token;
 
+pub use page::read as read_page;
+
 /// How far back the search reaches: 90 days by the vendor's developer pages. An hour less, because
 /// the server's clock decides.
 const RETENTION: Duration = Duration::from_secs(90 * 86_400 - 3_600);

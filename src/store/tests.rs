@@ -69,7 +69,7 @@ impl Bench {
         let version = |text: &&str| {
             let members = vec![Member { path: "a\u{1f}b".into(), hash: 7 }];
             let known = Known { revision: 1, members, watched: format!("{{\"t\":\"{text}\"}}") };
-            (Key::new(from / 60, text), [from as u8; 16], known)
+            (Key::new(from / 60, text), [u8::try_from(from % 256).unwrap(); 16], known)
         };
         let versions: Vec<_> = texts.iter().map(version).collect();
         let ledger = vec![NewBlock::new(stream, &versions).unwrap()];

@@ -87,7 +87,9 @@ async fn a_missing_file_and_a_syntax_error_are_said_with_their_place() {
 
 #[tokio::test]
 async fn the_examples_are_good_but_for_the_secrets_that_they_name() {
-    for (args, name) in [(&["config", "example"][..], "full"), (&["config", "example", "--minimal"], "minimal")] {
+    for (args, name) in
+        [(&["config", "example"][..], "full"), (&["config", "example", "--minimal"], "minimal")]
+    {
         let home = Home::new();
         let example = home.run(args).await;
         assert_eq!(example.status, Some(0), "{name}");
@@ -103,7 +105,8 @@ async fn the_examples_are_good_but_for_the_secrets_that_they_name() {
         for secret in ["etd-client-secret", "etd-api-key", "hec-token", "ser-secret"] {
             home.secret(secret, "a-secret");
         }
-        let text = example.stdout.replace("/etc/postrider/", &format!("{}/", home.root().display()));
+        let text =
+            example.stdout.replace("/etc/postrider/", &format!("{}/", home.root().display()));
         std::fs::write(home.path("postrider.toml"), text).unwrap();
         let mut command = home.command(&["check", "--offline"]);
         let good = command.env("CREDENTIALS_DIRECTORY", home.root()).output().await.unwrap();
@@ -129,7 +132,8 @@ async fn each_command_explains_itself() {
 #[tokio::test]
 async fn wrong_use_exits_with_two() {
     let home = Home::new();
-    for args in [&[][..], &["fly"], &["once", "--patience", "soon"], &["status", "--output", "xml"]] {
+    for args in [&[][..], &["fly"], &["once", "--patience", "soon"], &["status", "--output", "xml"]]
+    {
         let ended = home.run(args).await;
         assert_eq!(ended.status, Some(2), "{args:?}: {}", ended.stderr);
         assert!(!ended.stderr.is_empty(), "{args:?}");

@@ -15,11 +15,7 @@ async fn once_says_what_is_undone_when_a_sink_is_down() {
     let simulation = simulate(plain(200)).await;
     simulation.set_hec_faults(Faults { kinds: vec![FaultKind::Reset], ..Faults::at_rate(1.0) });
     let home = Home::new();
-    home.configure(&[
-        etd(&simulation.etd_url, ""),
-        hec(&simulation.hec_url, ""),
-        home.file_sink(),
-    ]);
+    home.configure(&[etd(&simulation.etd_url, ""), hec(&simulation.hec_url, ""), home.file_sink()]);
     let ended = home.run(&["once", "--patience", "1s"]).await;
     assert_eq!(ended.status, Some(1));
     assert!(ended.stderr.contains("not done: splunk: "), "{}", ended.stderr);

@@ -95,7 +95,9 @@ async fn a_message_that_cannot_be_had_is_a_gap_and_costs_no_other() {
         .truth()
         .filter(|message| !lines.iter().any(|line| line.json["id"] == message.id.to_string()))
         // Whatever shares its second cannot be told apart by the vendor's search.
-        .filter(|message| message.time.duration_since(fat.time).abs() > SignedDuration::from_secs(1))
+        .filter(|message| {
+            message.time.duration_since(fat.time).abs() > SignedDuration::from_secs(1)
+        })
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
     assert!(lines.len() >= 290, "{}", lines.len());

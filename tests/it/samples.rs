@@ -218,7 +218,10 @@ async fn pages_that_follow_each_other_come_out_as_one() {
         (["page_empty_with_token.json", "page_last.json"], "token_expires_in.json"),
     ] {
         let lines = delivered(Vendor::Etd, token, &samples).await;
-        insta::assert_snapshot!(format!("Etd_{}_then_last", samples[0].replace(".json", "")), lines);
+        insta::assert_snapshot!(
+            format!("Etd_{}_then_last", samples[0].replace(".json", "")),
+            lines
+        );
     }
     for token in ["token_bare.json", "token_one_hour.json", "token_string_expiry.json"] {
         let lines = delivered(Vendor::Ser, token, &["summary_normal.json"]).await;
@@ -248,10 +251,12 @@ async fn readings(vendor: Vendor, samples: &[(&str, i64)]) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_changed_comes_again_and_says_what_changed() {
     for pair in ["verdict_arrives", "retro", "cleared_by_hand", "remediated", "released"] {
-        let (before, after) = (format!("pair_{pair}_before.json"), format!("pair_{pair}_after.json"));
+        let (before, after) =
+            (format!("pair_{pair}_before.json"), format!("pair_{pair}_after.json"));
         let lines = readings(Vendor::Etd, &[(&before, 1), (&after, 3)]).await;
         assert_eq!(lines.lines().count(), 2, "{pair}");
-        let second: serde_json::Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
+        let second: serde_json::Value =
+            serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
         let postrider = &second["postrider"];
         assert_eq!((&postrider["revision"], &postrider["change"]), (&2.into(), &"changed".into()));
         for path in postrider["changed"].as_array().unwrap() {
@@ -267,7 +272,8 @@ async fn a_message_that_changed_comes_again_and_says_what_changed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_that_did_not_really_change_does_not_come_again() {
     for pair in ["no_real_change", "urls_to_urlmetadata"] {
-        let (before, after) = (format!("pair_{pair}_before.json"), format!("pair_{pair}_after.json"));
+        let (before, after) =
+            (format!("pair_{pair}_before.json"), format!("pair_{pair}_after.json"));
         let lines = readings(Vendor::Etd, &[(&before, 1), (&after, 3)]).await;
         assert_eq!(lines.lines().count(), 1, "{pair}");
     }

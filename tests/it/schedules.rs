@@ -20,9 +20,8 @@ async fn follows(schedule: &str) {
     let simulation = simulate(live(50.0)).await;
     let home = Home::new();
     let start = Timestamp::from_second(ago(50).as_second()).unwrap();
-    let extra = format!(
-        "schedule = {{ {schedule} }}\nlag = \"1s\"\nslice = \"1s\"\nstart = \"{start}\""
-    );
+    let extra =
+        format!("schedule = {{ {schedule} }}\nlag = \"1s\"\nslice = \"1s\"\nstart = \"{start}\"");
     home.configure(&[etd(&simulation.etd_url, &extra), home.file_sink()]);
     let process = home.start(&["run"]);
     let goal = now().checked_add(SignedDuration::from_secs(6)).unwrap();
@@ -53,5 +52,8 @@ async fn follows(schedule: &str) {
         on_a_boundary += u32::from(message.time.subsec_nanosecond() == 0);
     }
     assert!(expected > 300 && on_a_boundary > 3, "{expected} {on_a_boundary}");
-    println!("{schedule}: {expected} messages, {on_a_boundary} on boundaries, {} slices", slices.len());
+    println!(
+        "{schedule}: {expected} messages, {on_a_boundary} on boundaries, {} slices",
+        slices.len()
+    );
 }

@@ -31,10 +31,7 @@ async fn a_stop_in_the_middle_loses_and_doubles_nothing() {
     let simulation = simulate(options).await;
     let home = Home::new();
     home.configure(&[
-        etd(
-            &simulation.etd_url,
-            "rate_limit = { per_second = 20, burst = 5, per_day = 100000 }",
-        ),
+        etd(&simulation.etd_url, "rate_limit = { per_second = 20, burst = 5, per_day = 100000 }"),
         hec(&simulation.hec_url, ""),
         syslog(simulation.syslog_addr, ""),
         home.file_sink(),

@@ -199,10 +199,7 @@ async fn a_full_spool_stops_collecting_until_there_is_room() {
     let simulation = simulate(plain(4_000)).await;
     let home = Home::new();
     let port = free_port();
-    home.configure(&[
-        etd(&simulation.etd_url, ""),
-        hec(&format!("http://127.0.0.1:{port}"), ""),
-    ]);
+    home.configure(&[etd(&simulation.etd_url, ""), hec(&format!("http://127.0.0.1:{port}"), "")]);
     let config = home.read("postrider.toml");
     let small = config.replacen("[state]", "[state]\nmax_spool = \"200KiB\"", 1);
     std::fs::write(home.path("postrider.toml"), small).unwrap();

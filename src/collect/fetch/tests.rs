@@ -162,6 +162,7 @@ fn message(id: &str, verdict: &str) -> Record {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "answers are pages or faults")]
 fn page(ids: &[&str], next: Option<&str>) -> Result<Page, Fault> {
     let records: Vec<Record> = ids.iter().map(|id| message(id, "neutral")).collect();
     let received = records.len() as u64;
@@ -351,7 +352,7 @@ async fn the_days_calls_are_a_limit_that_survives_a_restart() {
     let hour = crate::domain::slice::Interval::new(now - Duration::from_hours(1), now).unwrap();
     bench.store().plan_live(stream, frontier, None, vec![hour], 100).await.unwrap();
     let open = bench.store().ready_slices(stream, now, 1).unwrap();
-    let again = crate::store::slices::Setback::Again { not_before: now, progress: None };
+    let again = Setback::Again { not_before: now, progress: None };
     bench.store().set_back(open[0].id, again, "earlier".into(), calls).await.unwrap();
 
     let Step::Waiting { until, .. } = bench.run().await else { panic!() };
@@ -360,4 +361,18 @@ async fn the_days_calls_are_a_limit_that_survives_a_restart() {
     bench.clock.set(until);
     bench.run().await;
     assert_eq!(ids(&bench.events()), ["a"]);
+}
+
+#[tokio::test]
+async fn a_page_that_cannot_be_stored_is_fetched_again() {
+    let mut bench = Bench::new(vec![page(&["a"], None), page(&["a"], None)]);
+    let stream = bench.collector.streams().await.unwrap()[&Stream::Messages];
+    bench.collector.plan(stream, bench.clock.now()).await.unwrap();
+    bench.store().refuse_writes(true).await;
+    let error = bench.collector.step().await.unwrap_err();
+    assert!(error.downcast_ref::<StoreError>().is_some_and(StoreError::may_pass), "{error:#}");
+    bench.store().refuse_writes(false).await;
+    assert_eq!(bench.run().await, Step::Idle);
+    assert_eq!(ids(&bench.events()), ["a"]);
+    assert_eq!(bench.asked().len(), 2);
 }

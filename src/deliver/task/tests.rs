@@ -280,3 +280,20 @@ async fn what_does_not_go_to_the_sink_is_passed_over() {
     assert_eq!(bench.counts(), (0, 0, 0));
     assert_eq!(bench.store.spool_size().unwrap().bytes, 0);
 }
+
+#[tokio::test]
+async fn what_cannot_be_marked_is_not_sent_again() {
+    let bench = Bench::new(Vec::new()).await;
+    bench.spool(&["a", "b", "c", "d", "e"]).await;
+    bench.store.refuse_writes(true).await;
+    let mut deliverer = bench.deliverer();
+    for _ in 0..3 {
+        let Step::Waiting { until, .. } = deliverer.step().await.unwrap() else { panic!() };
+        bench.clock.set(until);
+    }
+    assert_eq!(bench.sent(), ["abcd"], "neither again nor more");
+    bench.store.refuse_writes(false).await;
+    bench.run(&mut deliverer).await;
+    assert_eq!(bench.sent(), ["abcd", "e"]);
+    assert_eq!(bench.counts(), (5, 0, 0));
+}

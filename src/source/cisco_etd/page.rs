@@ -41,7 +41,7 @@ struct Parts<'a> {
 
 /// Reads an answer to the search of `interval`. The error says what is odd about an answer that is
 /// none.
-pub(super) fn read(body: &str, interval: Interval) -> Result<Page, &'static str> {
+pub fn read(body: &str, interval: Interval) -> Result<Page, &'static str> {
     let parts = match serde_json::from_str::<Usual<'_>>(body) {
         Ok(Usual { next_page_token: next, total_size: total, data }) => {
             Parts { next, total, messages: data.messages }

@@ -1,0 +1,83 @@
+//! The whole pipeline: the release binary's `once` against `postrider simulate` in another
+//! process, faults off, one HEC sink with gzip.
+//!
+//! ```text
+//! cargo bench --bench pipeline                               # 10,000 messages, median of 5
+//! cargo bench --bench pipeline -- --messages 1000000 --repeat 1
+//! cargo bench --bench pipeline -- --idle                     # the daemon after a collection
+//! ```
+
+mod support;
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use support::{Daemon, Simulator, Usage, argument, calls, flag, is_bench, median, mib};
+
+fn main() -> anyhow::Result<()> {
+    if support::is_measuring()? || !is_bench() {
+        return Ok(());
+    }
+    let messages: u64 = argument("messages", 10_000)?;
+    let simulator = Simulator::start(&["--messages", &messages.to_string()])?;
+    if flag("idle") { idle(&simulator, messages) } else { pipeline(&simulator, messages) }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn pipeline(simulator: &Simulator, messages: u64) -> anyhow::Result<()> {
+    let repeat: usize = argument("repeat", 5)?;
+    println!("{messages} messages, {repeat} runs");
+    println!("  run  messages/s  CPU s/10,000  (user  system)  peak MiB  searches  needed");
+    let (mut rates, mut seconds, mut searched) = (Vec::new(), Vec::new(), 0);
+    for run in 1..=repeat {
+        let config = simulator.configuration("etd-sim", &format!("run-{run}"), |_| {})?;
+        let used = Usage::of(&["--config", config.to_str().context("not UTF-8")?, "once"])?;
+        let stats = simulator.etd_stats()?;
+        let (all, needed) = (calls(&stats, "search"), stats["fewest_search_calls"].clone());
+        let per_10_000 = |seconds: f64| seconds * 10_000.0 / messages as f64;
+        let rate = messages as f64 / used.wall.as_secs_f64();
+        println!(
+            "  {run:3}  {rate:10.0}  {:12.3}  ({:.3}  {:.3})   {:8.1}  {:8}  {needed:>6}",
+            per_10_000(used.cpu()),
+            per_10_000(used.user),
+            per_10_000(used.system),
+            used.peak_mib(),
+            all - searched,
+        );
+        rates.push(rate);
+        seconds.push(per_10_000(used.cpu()));
+        searched = all;
+    }
+    let stats = simulator.hec_stats()?;
+    let (events, copies) = (&stats["events"], &stats["received"]);
+    ensure!(events.as_u64() == Some(messages), "not all arrived: {events}");
+    ensure!(copies.as_u64() == Some(messages * repeat as u64), "some came twice: {copies}");
+    println!(
+        "  median: {:.0} messages/s, {:.3} CPU seconds for 10,000",
+        median(rates),
+        median(seconds)
+    );
+    Ok(())
+}
+
+/// The daemon's memory once all is collected and delivered, over a minute.
+fn idle(simulator: &Simulator, messages: u64) -> anyhow::Result<()> {
+    let config = simulator.configuration("etd-sim", "idle", |source| {
+        source.insert("schedule".into(), toml::Table::from_iter([("every", "1m")]).into());
+    })?;
+    let daemon = Daemon::start(&config)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let wait = |seconds| runtime.block_on(tokio::time::sleep(Duration::from_secs(seconds)));
+    let mut tries = 0;
+    while simulator.hec_stats()?["events"].as_u64().context("no count")? < messages {
+        tries += 1;
+        ensure!(tries < 600, "the daemon does not come to an end");
+        wait(1);
+    }
+    for seconds in [5, 30, 35] {
+        wait(seconds);
+        let (now, peak) = daemon.memory()?;
+        println!("{messages} messages: {:.1} MiB, at most {:.1} MiB", mib(now), mib(peak));
+    }
+    Ok(())
+}
