@@ -1,5 +1,7 @@
 //! The command line: help, examples, and what it says to a bad configuration.
 
+use std::fmt::Write as _;
+
 use crate::harness::{Ended, Home};
 
 fn settings(home: &Home) -> insta::Settings {
@@ -124,7 +126,7 @@ async fn each_command_explains_itself() {
         args.push("--help");
         let ended = home.run(&args).await;
         assert_eq!(ended.status, Some(0), "{args:?}");
-        all += &format!("$ postrider {}\n{}\n", args.join(" "), ended.stdout);
+        writeln!(all, "$ postrider {}\n{}", args.join(" "), ended.stdout).unwrap();
     }
     insta::assert_snapshot!("help", all);
 }

@@ -19,7 +19,7 @@ use wiremock::{
     matchers::{method, path},
 };
 
-use crate::harness::{Home, etd, ser};
+use crate::harness::{Home, etd, hec, ser};
 
 const SEARCH: &str = "/v1/messages/search";
 const SUMMARY: &str = "/v1/sercustomer/report/summary";
@@ -74,9 +74,13 @@ pub(crate) fn answer(status: u16, body: String) -> ResponseTemplate {
 
 /// Runs the pipeline at `now` until all of the one slice is delivered.
 async fn run(home: &Home, vendor: Vendor, url: &str, now: Timestamp) -> Outcome {
+    run_with(home, vendor, url, now, home.file_sink()).await
+}
+
+async fn run_with(home: &Home, vendor: Vendor, url: &str, now: Timestamp, sink: String) -> Outcome {
     let lag = now.duration_since(END.parse().unwrap()).as_secs();
     let extra = format!("start = \"{START}\"\nslice = \"2h\"\nlag = \"{lag}s\"");
-    home.configure(&[vendor.section(url, &extra), home.file_sink()]);
+    home.configure(&[vendor.section(url, &extra), sink]);
     let file = home.path("postrider.toml");
     let loaded = config::load(Some(&file), Vec::new(), now).unwrap();
     let store = Store::open(&loaded.config.state.directory).unwrap();
@@ -294,4 +298,41 @@ async fn a_reclassified_row_comes_again_with_what_it_moved() {
     let rows = again.lines().filter(|line| line.contains("\"stream\":\"summary\"")).count();
     let first = readings(Vendor::Ser, &reordered[..1]).await;
     assert_eq!(rows, first.lines().filter(|line| line.contains("\"stream\":\"summary\"")).count());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_alert_over_the_last_hour_sees_a_verdict_that_changed_now() {
+    let splunk = MockServer::start().await;
+    Mock::given(path("/services/collector/event"))
+        .respond_with(answer(200, "{\"text\":\"Success\",\"code\":0}".to_owned()))
+        .mount(&splunk)
+        .await;
+    let home = Home::new();
+    for (round, sample) in ["pair_retro_before.json", "pair_retro_after.json"].iter().enumerate() {
+        let vendor = Vendor::Etd.server("token.json").await;
+        serve(Vendor::Etd, &vendor, &[Vendor::Etd.sample(sample)]).await;
+        if round > 0 {
+            open_again(&home);
+        }
+        let sink = hec(&splunk.uri(), "compression = \"none\"\nhost = \"collector\"");
+        let now = after(i64::try_from(round).unwrap() * 20 + 1);
+        let outcome = run_with(&home, Vendor::Etd, &vendor.uri(), now, sink).await;
+        assert_eq!(outcome, Outcome::default());
+    }
+    let requests = splunk.received_requests().await.unwrap();
+    let envelopes: Vec<serde_json::Value> =
+        requests.iter().map(|request| serde_json::from_slice(&request.body).unwrap()).collect();
+    let seconds = |text: &serde_json::Value| {
+        text.as_str().unwrap().parse::<Timestamp>().unwrap().as_second().to_string()
+    };
+    let told = |envelope: &serde_json::Value| {
+        envelope["time"].to_string().trim_matches('"').split('.').next().unwrap().to_owned()
+    };
+    let [first, second] = &envelopes[..] else { panic!("{envelopes:#?}") };
+    assert_eq!(told(first), seconds(&first["event"]["timestamp"]));
+    let event = &second["event"];
+    let changes = [seconds(&event["verdict"]["timestamp"]), seconds(&event["action"]["timestamp"])];
+    assert_eq!(Some(told(second)), changes.into_iter().max());
+    assert_eq!(second["fields"]["revision"], "2");
+    assert_eq!(second["fields"]["change"], "changed");
 }

@@ -74,8 +74,7 @@ async fn no_secret_is_said_or_written_even_at_the_level_trace() {
     let delivered = home.read("events.jsonl");
     for secret in [CLIENT, KEY, SER, HEC, WRONG, "eyJhbGciOiJIUzI1NiJ9."] {
         for form in [secret.to_owned(), base64(secret)] {
-            let at = said.find(&form).map(|at| said[at.saturating_sub(200)..at].to_owned());
-            assert_eq!(at, None, "{secret} was said");
+            assert!(!said.contains(&form), "{secret} was said");
             let written = stored.windows(form.len()).any(|window| window == form.as_bytes());
             assert!(!written, "{secret} is in the state directory");
             assert!(!delivered.contains(&form), "{secret} was delivered");
