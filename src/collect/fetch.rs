@@ -394,8 +394,7 @@ impl<S: Source> Collector<S> {
         });
         let reaction = {
             let mut rng = self.memory.rng.lock().unwrap_or_else(PoisonError::into_inner);
-            let size = self.source.limits().page_size;
-            react(fault.kind, slice, size, quota_hit_today, now, &mut *rng)
+            react(fault.kind, slice, self.source.limits(), quota_hit_today, now, &mut *rng)
         };
         let error = fault.chain();
         if reaction.pause.is_none() {

@@ -163,6 +163,26 @@ async fn a_slice_that_is_split_gives_way_to_its_halves() {
 }
 
 #[tokio::test]
+async fn only_what_is_past_retention_is_lost() {
+    let bench = Bench::new();
+    let stream = bench.stream().await;
+    let whole = Interval::new(minute(0), minute(60)).unwrap();
+    let frontier = Frontier { from: minute(0), to: minute(60) };
+    bench.store.plan_live(stream, frontier, None, vec![whole], 100).await.unwrap();
+    for (before, left) in [(Some(minute(40)), vec![(40, 60)]), (Some(minute(90)), vec![])] {
+        let slice = bench.store.ready_slices(stream, minute(60), 9).unwrap()[0].id;
+        let calls = Calls { source: source(), day: "2026-11-20".into(), count: 0 };
+        let lost = Setback::Lost { before };
+        bench.store.set_back(slice, lost, "too old".into(), calls).await.unwrap();
+        let open = bench.store.ready_slices(stream, minute(60), 9).unwrap();
+        let open: Vec<_> = open.iter().map(|slice| slice.interval).collect();
+        let left = left.into_iter().map(|(from, to)| Interval::new(minute(from), minute(to)));
+        assert_eq!(open, left.flatten().collect::<Vec<_>>());
+    }
+    assert_eq!(bench.store.streams().unwrap()[0].lost, 2);
+}
+
+#[tokio::test]
 async fn a_new_sink_starts_with_the_spool_and_one_that_is_gone_frees_it() {
     let bench = Bench::new();
     bench.store.set_sinks(vec![sink("a")]).await.unwrap();

@@ -27,7 +27,9 @@ fn slice(seconds: i64, page_size: u32, attempts: u32) -> OpenSlice {
 
 fn on(kind: Kind, slice: &OpenSlice, quota_hit_today: bool) -> Reaction {
     let now = at("2026-11-20T09:30:00Z");
-    react(kind, slice, 100, quota_hit_today, now, &mut StdRng::seed_from_u64(7))
+    let retention = Some(Duration::from_secs(3600));
+    let limits = Limits { retention, aligned: false, page_size: 100 };
+    react(kind, slice, limits, quota_hit_today, now, &mut StdRng::seed_from_u64(7))
 }
 
 /// Seconds from now until the slice, and the source, are tried again.
@@ -110,7 +112,7 @@ fn a_rejected_page_token_starts_the_slice_anew_at_once_and_later_slowly() {
 #[test]
 fn past_retention_is_lost_and_refused_stays_a_gap_that_is_tried_again() {
     let lost = on(Kind::PastRetention, &slice(3600, 100, 0), false);
-    assert_eq!(lost.setback, Setback::Lost);
+    assert_eq!(lost.setback, Setback::Lost { before: Some(at("2026-11-20T08:30:00Z")) });
     let (wait, pause) = waits(&on(Kind::Refused, &slice(3600, 100, 9), false));
     assert!(wait.unwrap() <= 900.0 && pause.is_none());
 }
