@@ -406,7 +406,7 @@ impl<S: Source> Collector<S> {
             Setback::Again { progress, .. } => {
                 progress.as_ref().is_some_and(|to| to.page_size < slice.progress.page_size)
             }
-            Setback::Split { .. } | Setback::Lost | Setback::Refused => true,
+            Setback::Split { .. } | Setback::Lost { .. } | Setback::Refused => true,
         };
         self.store.set_back(slice.id, reaction.setback, error.clone(), calls).await?;
         if let Some((state, until)) = reaction.pause {
