@@ -35,7 +35,7 @@ use crate::{
         Store, StoreError,
         conditions::{Party, State},
         ledger::{Key, NewBlock},
-        slices::{Calls, OpenSlice, PageCommit, Progress, SliceId, StreamId, Then, day},
+        slices::{Calls, OpenSlice, PageCommit, Progress, Setback, SliceId, StreamId, Then, day},
         spool::{NewChunk, NewEvent},
     },
     supervisor::{Step, Task},
@@ -101,6 +101,14 @@ enum Next {
     Hold,
 }
 
+/// What became of a slice for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Done {
+    next: Next,
+    /// Whether it is further than before.
+    worked: bool,
+}
+
 impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
@@ -112,10 +120,13 @@ impl<S: Source> Task for Collector<S> {
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
         }
-        let planned = self.plan(stream).await?;
-        let worked = self.fetch_open(stream).await?;
-        if worked || planned {
+        self.plan(stream).await?;
+        if self.fetch_open(stream).await? {
             return Ok(Step::Worked);
+        }
+        // What failed has perhaps paused the source, and knows why better than a slice.
+        if let Some(wait) = self.held(self.clock.now()).await? {
+            return Ok(wait);
         }
         let Some((count, until)) = self.store.waiting_slices(stream)? else {
             return Ok(Step::Idle);
@@ -164,11 +175,11 @@ impl<S: Source> Collector<S> {
     }
 
     /// Opens the slices that were due at the last activation, as many as are useful at once.
-    async fn plan(&self, stream: StreamId) -> Result<bool, StoreError> {
-        let Some(activated) = *locked(&self.memory.activated) else { return Ok(false) };
+    async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
+        let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
         let open = self.store.waiting_slices(stream)?.map_or(0, |(count, _)| count);
         if open >= ENOUGH {
-            return Ok(false);
+            return Ok(());
         }
         let policy = Policy {
             start: self.config.start,
@@ -177,22 +188,22 @@ impl<S: Source> Collector<S> {
             limits: self.source.limits(),
         };
         let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, activated) else {
-            return Ok(false);
+            return Ok(());
         };
         if let Some(lost) = plan.lost {
             warn!(source = %self.config.name, lost = %lost, "past the vendor's retention: lost");
         }
         let size = policy.limits.page_size;
-        self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await?;
-        Ok(true)
+        self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await
     }
 
-    /// Fetches open slices side by side until none is ready; whether there was any.
+    /// Fetches open slices side by side until none is ready; whether that led anywhere. A slice
+    /// that only failed did not: else `once` would never give up.
     async fn fetch_open(&self, stream: StreamId) -> anyhow::Result<bool> {
         let mut busy: BTreeSet<SliceId> = BTreeSet::new();
         let mut on_the_way = FuturesUnordered::new();
         let mut next = Next::GoOn;
-        let mut any = false;
+        let mut worked = false;
         loop {
             let room = self.config.max_in_flight.saturating_sub(busy.len());
             if next == Next::GoOn && room > 0 && !self.stop.is_cancelled() {
@@ -200,7 +211,6 @@ impl<S: Source> Collector<S> {
                 let ready = self.store.ready_slices(stream, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
-                    any = true;
                     busy.insert(slice.id);
                     let span =
                         info_span!("slice", source = %self.config.name, slice = %slice.interval);
@@ -209,23 +219,26 @@ impl<S: Source> Collector<S> {
                     on_the_way.push(fetch.instrument(span));
                 }
             }
-            let Some((id, done)) = on_the_way.next().await else { return Ok(any) };
+            let Some((id, done)) = on_the_way.next().await else { return Ok(worked) };
             busy.remove(&id);
-            if done? == Next::Hold {
+            let done = done?;
+            worked |= done.worked;
+            if done.next == Next::Hold {
                 next = Next::Hold;
             }
         }
     }
 
     /// Fetches a slice from where it is to its end, or to a fault.
-    async fn fetch_slice(&self, mut slice: OpenSlice) -> Result<Next, StoreError> {
+    async fn fetch_slice(&self, mut slice: OpenSlice) -> Result<Done, StoreError> {
+        let mut worked = false;
         loop {
             let now = self.clock.now();
-            if self.stop.is_cancelled() {
-                return Ok(Next::Hold);
-            }
-            if self.spent(now).await? || self.store.spool_size()?.bytes >= self.max_spool {
-                return Ok(Next::Hold);
+            if self.stop.is_cancelled()
+                || self.spent(now).await?
+                || self.store.spool_size()?.bytes >= self.max_spool
+            {
+                return Ok(Done { next: Next::Hold, worked });
             }
             let query = Query {
                 interval: slice.interval,
@@ -239,11 +252,15 @@ impl<S: Source> Collector<S> {
             };
             let then = match page {
                 Ok(page) => self.keep(page, &mut slice).await?,
-                Err(fault) => return self.fail(&slice, &fault).await,
+                Err(fault) => {
+                    let done = self.fail(&slice, &fault).await?;
+                    return Ok(Done { worked: worked || done.worked, ..done });
+                }
             };
+            worked = true;
             match then {
                 Then::Next(progress) => slice.progress = progress,
-                Then::Covered(_) => return Ok(Next::GoOn),
+                Then::Covered(_) => return Ok(Done { next: Next::GoOn, worked }),
                 Then::Refetch(progress) => {
                     slice.progress = progress;
                     slice.refetched += 1;
@@ -369,7 +386,7 @@ impl<S: Source> Collector<S> {
         Ok((events, versions))
     }
 
-    async fn fail(&self, slice: &OpenSlice, fault: &Fault) -> Result<Next, StoreError> {
+    async fn fail(&self, slice: &OpenSlice, fault: &Fault) -> Result<Done, StoreError> {
         let now = self.clock.now();
         let name = self.config.name.as_str();
         if matches!(fault.kind, Kind::Throttled { .. }) {
@@ -388,15 +405,22 @@ impl<S: Source> Collector<S> {
             warn!(attempt = slice.attempts + 1, error, "fetching failed");
         }
         let calls = self.calls(now);
+        // To be tried again as it is leads nowhere; with a smaller page it does.
+        let worked = match &reaction.setback {
+            Setback::Again { progress, .. } => {
+                progress.as_ref().is_some_and(|to| to.page_size < slice.progress.page_size)
+            }
+            Setback::Split { .. } | Setback::Lost { .. } | Setback::Refused => true,
+        };
         self.store.set_back(slice.id, reaction.setback, error.clone(), calls).await?;
         if let Some((state, until)) = reaction.pause {
             self.tell(state, Some(until), Some(error), now).await?;
-            return Ok(Next::Hold);
+            return Ok(Done { next: Next::Hold, worked });
         }
         if slice.attempts + 1 >= FAILING {
             self.tell(State::Failing, None, Some(error), now).await?;
         }
-        Ok(Next::GoOn)
+        Ok(Done { next: Next::GoOn, worked })
     }
 
     /// Whether the day's calls are spent; if so the source pauses until the vendor's next day.

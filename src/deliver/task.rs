@@ -137,7 +137,8 @@ impl<K: Sink> Task for Deliverer<K> {
             }
             if on_the_way.is_empty() {
                 if let Some(held) = &self.held {
-                    return Ok(held.step(&self.config));
+                    // What was delivered before the failure counts against giving up.
+                    return Ok(if worked { Step::Worked } else { held.step(&self.config) });
                 }
                 if self.filling.is_empty() || self.stop.is_cancelled() {
                     return Ok(if worked { Step::Worked } else { Step::Idle });
@@ -147,7 +148,7 @@ impl<K: Sink> Task for Deliverer<K> {
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
             tokio::select! {
                 Some((batch, outcome)) = on_the_way.next() => {
-                    worked = true;
+                    worked |= !matches!(outcome, Outcome::Failed(_));
                     self.settle(batch, outcome).await?;
                 }
                 // The sender lives as long as the store, so an error cannot come.

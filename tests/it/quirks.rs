@@ -106,7 +106,8 @@ async fn a_message_that_cannot_be_had_is_a_gap_and_costs_no_other() {
     let refused = source["refused_slices"].as_u64().unwrap();
     assert!((1..=2).contains(&refused), "{source:#}");
     assert_eq!(source["open_slices"], 0, "{source:#}");
-    assert!(ended.status.is_some(), "{ended:?}");
+    assert_eq!(ended.status, Some(1), "{ended:?}");
+    assert!(ended.stderr.contains("not done: the vendor cannot give"), "{ended:?}");
     let error = source["error"].as_str().unwrap_or_default();
     assert!(error.contains("exceeds the limit"), "the gap has its reason: {source:#}");
 }

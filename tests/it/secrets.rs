@@ -6,6 +6,8 @@ use postrider::simulator::{FaultKind, Faults, HecOptions};
 
 use crate::harness::{Home, etd, hec, plain, ser, simulate, syslog};
 
+/// Also of the libraries that are quiet by default.
+const TRACE: &str = "trace,hyper=trace,hyper_util=trace,reqwest=trace,h2=trace,rustls=trace";
 const CLIENT: &str = "Zk7-the-client-secret";
 const KEY: &str = "Qx9-the-api-key";
 const SER: &str = "Wv3-the-other-client-secret";
@@ -32,7 +34,7 @@ async fn no_secret_is_said_or_written_even_at_the_level_trace() {
         syslog(simulation.syslog_addr, ""),
         home.file_sink(),
     ];
-    home.configure_with("trace", &sections);
+    home.configure_with(TRACE, &sections);
     let mut said = String::new();
     let commands: &[&[&str]] = &[
         &["check", "--offline", "--output", "json"],
@@ -55,7 +57,7 @@ async fn no_secret_is_said_or_written_even_at_the_level_trace() {
     // Refused for good, which is when most is said.
     let wrong = home.secret("wrong", WRONG);
     home.configure_with(
-        "trace",
+        TRACE,
         &[
             etd(&simulation.etd_url, &format!("client_secret = {wrong}\napi_key = {wrong}")),
             ser(&simulation.ser_url, &format!("client_secret = {wrong}")),
@@ -72,8 +74,7 @@ async fn no_secret_is_said_or_written_even_at_the_level_trace() {
     let delivered = home.read("events.jsonl");
     for secret in [CLIENT, KEY, SER, HEC, WRONG, "eyJhbGciOiJIUzI1NiJ9."] {
         for form in [secret.to_owned(), base64(secret)] {
-            let at = said.find(&form).map(|at| said[at.saturating_sub(200)..at].to_owned());
-            assert_eq!(at, None, "{secret} was said");
+            assert!(!said.contains(&form), "{secret} was said");
             let written = stored.windows(form.len()).any(|window| window == form.as_bytes());
             assert!(!written, "{secret} is in the state directory");
             assert!(!delivered.contains(&form), "{secret} was delivered");

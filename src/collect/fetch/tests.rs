@@ -366,7 +366,7 @@ async fn the_days_calls_are_a_limit_that_survives_a_restart() {
     let hour = crate::domain::slice::Interval::new(now - Duration::from_hours(1), now).unwrap();
     bench.store().plan_live(stream, frontier, None, vec![hour], 100).await.unwrap();
     let open = bench.store().ready_slices(stream, now, 1).unwrap();
-    let again = crate::store::slices::Setback::Again { not_before: now, progress: None };
+    let again = Setback::Again { not_before: now, progress: None };
     bench.store().set_back(open[0].id, again, "earlier".into(), calls).await.unwrap();
 
     let Step::Waiting { until, .. } = bench.run().await else { panic!() };
