@@ -157,6 +157,7 @@ impl Bench {
             store: store.clone(),
             clock: clock.clone(),
             max_spool: u64::MAX,
+            activation: Arc::default(),
             stop: tokio_util::sync::CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),
         };
@@ -183,6 +184,7 @@ impl Bench {
     pub(crate) fn collect(&mut self, pages: Vec<String>) {
         *self.source.0.lock().expect("no thread panics with it") = pages.into();
         self.clock.advance(Duration::from_hours(1));
+        self.collector.activation.activate();
         let step = self.runtime.block_on(self.collector.step());
         step.expect("the store works");
     }

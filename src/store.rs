@@ -61,6 +61,13 @@ pub enum StoreError {
     Stopped,
 }
 
+impl StoreError {
+    /// Whether it may go away while the process runs: a full disk, an I/O error.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Transaction { .. } | Self::Commit { .. } | Self::Read { .. })
+    }
+}
+
 /// The store, open. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
@@ -180,6 +187,25 @@ impl Store {
     }
 }
 
+#[cfg(test)]
+impl Store {
+    /// Makes pages and marks fail to be written, as on a full disk.
+    pub(crate) async fn refuse_writes(&self, refuse: bool) {
+        let sql = ["sink", "slice"].map(|table| {
+            if refuse {
+                format!(
+                    "CREATE TEMP TRIGGER refuse_{table} BEFORE UPDATE ON main.{table}
+                    BEGIN SELECT RAISE(ABORT, 'the disk is full'); END;"
+                )
+            } else {
+                format!("DROP TRIGGER refuse_{table};")
+            }
+        });
+        let set = move |tx: &Connection| tx.execute_batch(&sql.concat());
+        self.write("refuse-writes", set).await.unwrap();
+    }
+}
+
 /// Takes the directory for this process. The lock dies with the process, so a crash leaves none.
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK);
@@ -233,3 +259,6 @@ fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, Stor
 fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
     StoreError::Corrupt { path: path.to_owned(), detail: crate::fault::chain(error) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use tokio::{sync::Notify, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, fault};
+use crate::{clock::Clock, fault, store::StoreError};
 
 /// What a step left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,9 +131,10 @@ struct Runner {
 impl Runner {
     async fn run<T: Task>(mut self, name: &str, make: impl Fn() -> T) -> End {
         let mut task = make();
-        let mut failures = 0;
-        let mut worked = tokio::time::Instant::now();
-        let mut steady_since = worked;
+        let (mut failures, mut store_failures) = (0, 0);
+        let mut steady_since = tokio::time::Instant::now();
+        // Since when nothing works of what is due.
+        let mut stuck_since = None;
         loop {
             if self.stop.soft.is_cancelled() {
                 return End::Well;
@@ -149,8 +150,9 @@ impl Runner {
             };
             let wait = match step {
                 Ok(Ok(Step::Worked)) => {
-                    worked = tokio::time::Instant::now();
-                    if worked - steady_since >= STEADY {
+                    stuck_since = None;
+                    store_failures = 0;
+                    if steady_since.elapsed() >= STEADY {
                         failures = 0;
                     }
                     continue;
@@ -159,16 +161,38 @@ impl Runner {
                     if last {
                         return End::Well;
                     }
+                    stuck_since = None;
                     LOOK
                 }
                 Ok(Ok(Step::Waiting { until, why, person })) => {
-                    if let Until::Done { patience, .. } = &self.until
-                        && (person || worked.elapsed() >= *patience)
-                    {
-                        return End::Undone(why);
-                    }
+                    let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     let left = until.duration_since(self.clock.now());
-                    Duration::try_from(left).unwrap_or_default().min(LOOK)
+                    let wait = Duration::try_from(left).unwrap_or_default().min(LOOK);
+                    match &self.until {
+                        Until::Stopped => wait,
+                        Until::Done { patience, .. } => {
+                            let left = patience.saturating_sub(since.elapsed());
+                            if person || left.is_zero() {
+                                return End::Undone(why);
+                            }
+                            // Longer than its patience it need not wait.
+                            wait.min(left)
+                        }
+                    }
+                }
+                Ok(Err(error)) if may_pass(&error) => {
+                    let error = format!("{error:#}");
+                    store_failures += 1;
+                    tracing::error!(task = name, error, "the store cannot be used; trying again");
+                    let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
+                    if let Until::Done { patience, .. } = &self.until
+                        && since.elapsed() >= *patience
+                    {
+                        return End::Undone(error);
+                    }
+                    task = make();
+                    let failures = store_failures;
+                    fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
                 }
                 failed => {
                     let error = match failed {
@@ -198,6 +222,11 @@ impl Runner {
             }
         }
     }
+}
+
+/// A full disk is no reason to end: delivery elsewhere goes on, and space may come back.
+fn may_pass(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<StoreError>().is_some_and(StoreError::may_pass)
 }
 
 fn message(panic: &(dyn std::any::Any + Send)) -> &str {

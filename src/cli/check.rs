@@ -12,7 +12,6 @@ use crate::{
     app::{self, AnySink, AnySource},
     clock::Clock,
     config::{Config, Problem, Problems},
-    fault::Fault,
     sink::Sink,
     source::{Source, pace::Pace},
 };
@@ -79,7 +78,7 @@ fn tell(report: Report, offline: bool, exit: Exit) -> anyhow::Result<()> {
         let mark = if trial.well { "ok" } else { "MEND" };
         table.add_row([trial.what.as_str(), mark, &trial.found]);
     }
-    print(&table.to_string())?;
+    print(&table.trim_fmt())?;
     match tried.iter().filter(|trial| !trial.well).count() {
         0 => print("All is well: `postrider run` can start."),
         failed => print(&format!("{failed} of {} need mending.", tried.len())),
@@ -124,15 +123,11 @@ async fn tries(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Trial> {
 }
 
 async fn ask(source: &impl Source, now: Timestamp) -> Result<String, String> {
-    source.probe(now).await.map_err(|fault| cure(&fault))
+    source.probe(now).await.map_err(|fault| fault.chain())
 }
 
 async fn probe(sink: &impl Sink) -> Result<String, String> {
-    sink.probe().await.map_err(|fault| cure(&fault))
-}
-
-fn cure(fault: &Fault) -> String {
-    fault.chain()
+    sink.probe().await.map_err(|fault| fault.chain())
 }
 
 fn trial(what: String, found: Result<String, String>) -> Trial {

@@ -8,7 +8,7 @@ use super::{Exit, complain, run::stop_on_signals, setup};
 use crate::{
     app::{self, Mode},
     config::units,
-    store::Store,
+    store::{Store, StoreError},
     telemetry,
 };
 
@@ -27,11 +27,16 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let config = loaded.config;
     telemetry::start(&config.log)?;
     let store = Store::open(&config.state.directory)?;
+    let refused_before = refused(&store)?;
     let mode = Mode::Once { patience: args.patience };
     let clock = setup::clock();
     let running = app::start(&config, store.clone(), clock, StdRng::from_os_rng(), mode).await?;
     let interrupted = stop_on_signals(&running.stop())?;
-    let outcome = running.ended().await;
+    let mut outcome = running.ended().await;
+    let gaps = refused(&store)?.saturating_sub(refused_before);
+    if gaps > 0 {
+        outcome.undone.push(format!("the vendor cannot give {gaps} slices; see `status`"));
+    }
     for why in outcome.undone.iter().chain(&outcome.broken) {
         complain(&format!("not done: {why}"));
     }
@@ -41,4 +46,9 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Failed);
     }
     Ok(if well { Exit::Done } else { Exit::Failed })
+}
+
+/// Slices that the vendor could not give, ever.
+fn refused(store: &Store) -> Result<u64, StoreError> {
+    Ok(store.streams()?.iter().map(|stream| stream.refused).sum())
 }

@@ -96,6 +96,9 @@ pub struct Args {
     /// The HEC answers as Splunk Cloud does
     #[arg(long)]
     hec_cloud: bool,
+    /// An index that the HEC token may write to; all by default
+    #[arg(long, value_name = "INDEX")]
+    hec_index: Vec<String>,
     /// The HEC does not hash contents: faster, but `/sim/received` lacks `content`
     #[arg(long)]
     hec_no_content: bool,
@@ -219,6 +222,7 @@ impl Args {
                 lose_batch_every: self.hec_lose_batch_every,
                 poison_every: self.hec_poison_every,
                 cloud: self.hec_cloud,
+                indexes: self.hec_index.clone(),
                 content: !self.hec_no_content,
                 ..HecOptions::default()
             },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use comfy_table::{LineStyle, Table, TableStyle};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -217,7 +217,7 @@ fn table(status: &Status) -> String {
         mib(status.spool.bytes),
         mib(status.max_spool)
     );
-    let mut text = format!("{sources}\n\n{sinks}\n\n{spool}");
+    let mut text = format!("{}\n\n{}\n\n{spool}", sources.trim_fmt(), sinks.trim_fmt());
     let named = status.sources.iter().map(|source| (&source.source, &source.health));
     for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
         if let Some(error) = &health.error {
@@ -233,6 +233,10 @@ pub(super) fn grid(columns: &[&str]) -> Table {
     let line = LineStyle::none().fill('─').junction('─');
     table.load_style(TableStyle::new().header_separator(line));
     table.set_header(columns.iter().copied());
+    // Into a pipe or a file lines may be as long as they are.
+    if let Some((_, width)) = console::Term::stdout().size_checked() {
+        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
+    }
     table
 }
 

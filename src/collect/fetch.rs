@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -29,12 +29,13 @@ use crate::{
         slice::Stream,
     },
     fault::{Fault, Kind},
+    schedule::Activation,
     source::{Page, Query, Source, pace::Pace},
     store::{
         Store, StoreError,
         conditions::{Party, State},
         ledger::Key,
-        slices::{Calls, OpenSlice, PageCommit, Progress, SliceId, StreamId, Then, day},
+        slices::{Calls, OpenSlice, PageCommit, Progress, Setback, SliceId, StreamId, Then, day},
         spool::NewEvent,
     },
     supervisor::{Step, Task},
@@ -59,6 +60,8 @@ pub struct Collector<S> {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub max_spool: u64,
+    /// When to plan anew.
+    pub activation: Arc<Activation>,
     /// Soft stop: no new page is asked for.
     pub stop: CancellationToken,
     pub memory: Arc<Memory>,
@@ -74,6 +77,8 @@ pub struct Memory {
     /// a record for new.
     diffing: tokio::sync::Mutex<()>,
     written: Mutex<Option<(State, Timestamp)>>,
+    /// The last activation: what became due later waits for the next one.
+    activated: Mutex<Option<Timestamp>>,
 }
 
 impl Memory {
@@ -84,6 +89,7 @@ impl Memory {
             counted: AtomicU64::new(0),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
+            activated: Mutex::default(),
         }
     }
 }
@@ -95,18 +101,32 @@ enum Next {
     Hold,
 }
 
+/// What became of a slice for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Done {
+    next: Next,
+    /// Whether it is further than before.
+    worked: bool,
+}
+
 impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
         self.pace.recover(now);
+        if self.activation.take() {
+            *locked(&self.memory.activated) = Some(now);
+        }
         let stream = self.streams().await?[&self.source.stream()];
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
         }
-        let planned = self.plan(stream, now).await?;
-        let worked = self.fetch_open(stream).await?;
-        if worked || planned {
+        self.plan(stream).await?;
+        if self.fetch_open(stream).await? {
             return Ok(Step::Worked);
+        }
+        // What failed has perhaps paused the source, and knows why better than a slice.
+        if let Some(wait) = self.held(self.clock.now()).await? {
+            return Ok(wait);
         }
         let Some((count, until)) = self.store.waiting_slices(stream)? else {
             return Ok(Step::Idle);
@@ -137,6 +157,9 @@ impl<S: Source> Collector<S> {
             let until = now.checked_add(SPOOL_LOOK).unwrap_or(Timestamp::MAX);
             return Ok(Some(Step::Waiting { until, why: why.into(), person: false }));
         }
+        if self.written().is_some_and(|(state, _)| state == State::SpoolFull) {
+            self.tell(State::Ok, None, None, now).await?;
+        }
         let Some(condition) = self.store.condition(Party::Source(name.as_str()))? else {
             return Ok(None);
         };
@@ -151,10 +174,12 @@ impl<S: Source> Collector<S> {
         Ok(Some(Step::Waiting { until, why: format!("{name}: {why}"), person }))
     }
 
-    async fn plan(&self, stream: StreamId, now: Timestamp) -> Result<bool, StoreError> {
+    /// Opens the slices that were due at the last activation, as many as are useful at once.
+    async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
+        let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
         let open = self.store.waiting_slices(stream)?.map_or(0, |(count, _)| count);
         if open >= ENOUGH {
-            return Ok(false);
+            return Ok(());
         }
         let policy = Policy {
             start: self.config.start,
@@ -162,23 +187,23 @@ impl<S: Source> Collector<S> {
             slice: self.config.slice,
             limits: self.source.limits(),
         };
-        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, now) else {
-            return Ok(false);
+        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, activated) else {
+            return Ok(());
         };
         if let Some(lost) = plan.lost {
             warn!(source = %self.config.name, lost = %lost, "past the vendor's retention: lost");
         }
         let size = policy.limits.page_size;
-        self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await?;
-        Ok(true)
+        self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await
     }
 
-    /// Fetches open slices side by side until none is ready; whether there was any.
+    /// Fetches open slices side by side until none is ready; whether that led anywhere. A slice
+    /// that only failed did not: else `once` would never give up.
     async fn fetch_open(&self, stream: StreamId) -> anyhow::Result<bool> {
         let mut busy: BTreeSet<SliceId> = BTreeSet::new();
         let mut on_the_way = FuturesUnordered::new();
         let mut next = Next::GoOn;
-        let mut any = false;
+        let mut worked = false;
         loop {
             let room = self.config.max_in_flight.saturating_sub(busy.len());
             if next == Next::GoOn && room > 0 && !self.stop.is_cancelled() {
@@ -186,7 +211,6 @@ impl<S: Source> Collector<S> {
                 let ready = self.store.ready_slices(stream, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
-                    any = true;
                     busy.insert(slice.id);
                     let span =
                         info_span!("slice", source = %self.config.name, slice = %slice.interval);
@@ -195,23 +219,26 @@ impl<S: Source> Collector<S> {
                     on_the_way.push(fetch.instrument(span));
                 }
             }
-            let Some((id, done)) = on_the_way.next().await else { return Ok(any) };
+            let Some((id, done)) = on_the_way.next().await else { return Ok(worked) };
             busy.remove(&id);
-            if done? == Next::Hold {
+            let done = done?;
+            worked |= done.worked;
+            if done.next == Next::Hold {
                 next = Next::Hold;
             }
         }
     }
 
     /// Fetches a slice from where it is to its end, or to a fault.
-    async fn fetch_slice(&self, mut slice: OpenSlice) -> Result<Next, StoreError> {
+    async fn fetch_slice(&self, mut slice: OpenSlice) -> Result<Done, StoreError> {
+        let mut worked = false;
         loop {
             let now = self.clock.now();
-            if self.stop.is_cancelled() {
-                return Ok(Next::Hold);
-            }
-            if self.spent(now).await? || self.store.spool_bytes()? >= self.max_spool {
-                return Ok(Next::Hold);
+            if self.stop.is_cancelled()
+                || self.spent(now).await?
+                || self.store.spool_bytes()? >= self.max_spool
+            {
+                return Ok(Done { next: Next::Hold, worked });
             }
             let query = Query {
                 interval: slice.interval,
@@ -225,11 +252,15 @@ impl<S: Source> Collector<S> {
             };
             let then = match page {
                 Ok(page) => self.keep(page, &mut slice).await?,
-                Err(fault) => return self.fail(&slice, &fault).await,
+                Err(fault) => {
+                    let done = self.fail(&slice, &fault).await?;
+                    return Ok(Done { worked: worked || done.worked, ..done });
+                }
             };
+            worked = true;
             match then {
                 Then::Next(progress) => slice.progress = progress,
-                Then::Covered(_) => return Ok(Next::GoOn),
+                Then::Covered(_) => return Ok(Done { next: Next::GoOn, worked }),
                 Then::Refetch(progress) => {
                     slice.progress = progress;
                     slice.refetched += 1;
@@ -357,7 +388,7 @@ impl<S: Source> Collector<S> {
         Ok((events, versions))
     }
 
-    async fn fail(&self, slice: &OpenSlice, fault: &Fault) -> Result<Next, StoreError> {
+    async fn fail(&self, slice: &OpenSlice, fault: &Fault) -> Result<Done, StoreError> {
         let now = self.clock.now();
         let name = self.config.name.as_str();
         if matches!(fault.kind, Kind::Throttled { .. }) {
@@ -368,22 +399,30 @@ impl<S: Source> Collector<S> {
             condition.state == State::QuotaSpent && condition.until.is_some_and(|at| at <= now)
         });
         let reaction = {
-            let mut rng = self.memory.rng.lock().unwrap_or_else(PoisonError::into_inner);
-            let size = self.source.limits().page_size;
-            react(fault.kind, slice, size, quota_hit_today, now, &mut *rng)
+            let mut rng = locked(&self.memory.rng);
+            react(fault.kind, slice, self.source.limits(), quota_hit_today, now, &mut *rng)
         };
         let error = fault.chain();
-        warn!(attempt = slice.attempts + 1, error, "fetching failed");
+        if reaction.pause.is_none() {
+            warn!(attempt = slice.attempts + 1, error, "fetching failed");
+        }
         let calls = self.calls(now);
+        // To be tried again as it is leads nowhere; with a smaller page it does.
+        let worked = match &reaction.setback {
+            Setback::Again { progress, .. } => {
+                progress.as_ref().is_some_and(|to| to.page_size < slice.progress.page_size)
+            }
+            Setback::Split { .. } | Setback::Lost { .. } | Setback::Refused => true,
+        };
         self.store.set_back(slice.id, reaction.setback, error.clone(), calls).await?;
         if let Some((state, until)) = reaction.pause {
             self.tell(state, Some(until), Some(error), now).await?;
-            return Ok(Next::Hold);
+            return Ok(Done { next: Next::Hold, worked });
         }
         if slice.attempts + 1 >= FAILING {
             self.tell(State::Failing, None, Some(error), now).await?;
         }
-        Ok(Next::GoOn)
+        Ok(Done { next: Next::GoOn, worked })
     }
 
     /// Whether the day's calls are spent; if so the source pauses until the vendor's next day.
@@ -423,17 +462,26 @@ impl<S: Source> Collector<S> {
     ) -> Result<(), StoreError> {
         let name = self.config.name.as_str();
         let before = self.written().map(|(state, _)| state);
-        if before != Some(state) {
-            let until = until.map(tracing::field::display);
-            info!(source = name, state = state.as_str(), until, error, "source state");
+        let (until_text, state_text) = (until.map(tracing::field::display), state.as_str());
+        match before {
+            Some(before) if before == state => {}
+            None if state == State::Ok => {}
+            _ if state == State::Ok => info!(parent: None, source = name, "source is well again"),
+            _ => {
+                warn!(parent: None, source = name, state = state_text, until = until_text, error, "source pauses");
+            }
         }
-        *self.memory.written.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, now));
+        *locked(&self.memory.written) = Some((state, now));
         self.store.set_condition(Party::Source(name), state, until, error, now).await
     }
 
     fn written(&self) -> Option<(State, Timestamp)> {
-        *self.memory.written.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.memory.written)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the ledger files a record. What has no time of its own is filed with the slice; the
@@ -486,3 +534,6 @@ fn after_page(page: &Page, slice: &OpenSlice, first_page_size: u32) -> Then {
     }
     Then::Covered(progress)
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ use rand::Rng;
 
 use crate::{
     fault::{Kind, backoff},
+    source::Limits,
     store::{
         conditions::State,
         slices::{OpenSlice, Progress, Setback},
@@ -37,12 +38,11 @@ pub struct Reaction {
 
 /// Decides what a fault means for the slice and its source.
 ///
-/// `attempts` counts this slice's faults before this one, `quota_hit_today` whether the vendor
-/// has said before, since its day turned, that the quota is spent.
+/// `quota_hit_today`: the vendor has said before, since its day turned, that the quota is spent.
 pub fn react(
     kind: Kind,
     slice: &OpenSlice,
-    first_page_size: u32,
+    limits: Limits,
     quota_hit_today: bool,
     now: Timestamp,
     rng: &mut impl Rng,
@@ -68,12 +68,16 @@ pub fn react(
             let until = after(now, backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng));
             Reaction { setback: again(now, None), pause: Some((State::AuthFailed, until)) }
         }
-        Kind::TooLarge => Reaction { setback: smaller(slice, first_page_size, now), pause: None },
+        Kind::TooLarge => Reaction { setback: smaller(slice, limits.page_size, now), pause: None },
         Kind::TooEarly => {
             let wait = backoff(attempt, Duration::from_mins(1), LONGEST, rng);
             Reaction { setback: again(after(now, wait), None), pause: None }
         }
-        Kind::PastRetention => Reaction { setback: Setback::Lost, pause: None },
+        Kind::PastRetention => {
+            // Only what is past it: the younger part can still be had.
+            let kept = limits.retention.and_then(|retention| now.checked_sub(retention).ok());
+            Reaction { setback: Setback::Lost { before: kept }, pause: None }
+        }
         Kind::PageTokenRejected => {
             // Once at once; a token that is refused time and again waits like any fault.
             let wait = if slice.attempts == 0 {
@@ -116,3 +120,6 @@ pub fn next_day(now: Timestamp) -> Timestamp {
     let seconds = now.as_second();
     Timestamp::from_second(seconds - seconds.rem_euclid(day) + day).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

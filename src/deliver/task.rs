@@ -27,6 +27,8 @@ const LONGEST: Duration = Duration::from_mins(1);
 /// Backoff where a person must act.
 const HOLD_FIRST: Duration = Duration::from_secs(5);
 const HOLD_LONGEST: Duration = Duration::from_mins(5);
+/// Between tries to mark when the store cannot be written.
+const MARK_AGAIN: Duration = Duration::from_secs(2);
 /// The last success is written down at most this often.
 const OK_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
@@ -49,10 +51,20 @@ pub struct Deliverer<K> {
     filling: Filling,
     /// Batches that are to be sent, again or in part.
     retry: VecDeque<Batch>,
+    /// What the sink has or refused, but the store could not write down: it is not sent again.
+    unmarked: VecDeque<Settled>,
     /// Failures since the last acceptance.
     failures: u32,
     held: Option<Held>,
     written: Option<(State, Timestamp)>,
+}
+
+/// Events that are done with.
+#[derive(Clone)]
+struct Settled {
+    range: Range<u64>,
+    accepted: u64,
+    refused: Vec<Refusal>,
 }
 
 struct Held {
@@ -83,6 +95,7 @@ impl<K: Sink> Deliverer<K> {
             next: 0,
             filling: Filling::default(),
             retry: VecDeque::new(),
+            unmarked: VecDeque::new(),
             failures: 0,
             held: None,
             written: None,
@@ -101,6 +114,7 @@ impl<K: Sink> Task for Deliverer<K> {
             }
             self.held = None;
         }
+        self.mark().await;
         let mut spooled = self.store.spooled();
         let mut on_the_way = FuturesUnordered::new();
         let mut worked = false;
@@ -112,7 +126,7 @@ impl<K: Sink> Task for Deliverer<K> {
             {
                 let Some(batch) = self.next_batch(seen)? else { break };
                 if batch.frames.is_empty() {
-                    self.accept(&batch).await?;
+                    self.accept(batch).await;
                     continue;
                 }
                 let sink = self.sink.clone();
@@ -123,7 +137,8 @@ impl<K: Sink> Task for Deliverer<K> {
             }
             if on_the_way.is_empty() {
                 if let Some(held) = &self.held {
-                    return Ok(held.step(&self.config));
+                    // What was delivered before the failure counts against giving up.
+                    return Ok(if worked { Step::Worked } else { held.step(&self.config) });
                 }
                 if self.filling.is_empty() || self.stop.is_cancelled() {
                     return Ok(if worked { Step::Worked } else { Step::Idle });
@@ -133,7 +148,7 @@ impl<K: Sink> Task for Deliverer<K> {
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
             tokio::select! {
                 Some((batch, outcome)) = on_the_way.next() => {
-                    worked = true;
+                    worked |= !matches!(outcome, Outcome::Failed(_));
                     self.settle(batch, outcome).await?;
                 }
                 // The sender lives as long as the store, so an error cannot come.
@@ -181,7 +196,7 @@ impl<K: Sink> Deliverer<K> {
 
     async fn settle(&mut self, batch: Batch, outcome: Outcome) -> anyhow::Result<()> {
         match outcome {
-            Outcome::Accepted => self.accept(&batch).await?,
+            Outcome::Accepted => self.accept(batch).await,
             Outcome::Poison { index, reason } => {
                 let index = index.min(batch.frames.len().saturating_sub(1));
                 self.refuse(&batch, index, reason).await?;
@@ -201,21 +216,21 @@ impl<K: Sink> Deliverer<K> {
             }
             Outcome::Failed(fault) => {
                 self.retry.push_front(batch);
-                self.fail(&fault).await?;
+                self.fail(&fault).await;
             }
         }
         Ok(())
     }
 
-    async fn accept(&mut self, batch: &Batch) -> Result<(), StoreError> {
+    async fn accept(&mut self, batch: Batch) {
         let accepted = batch.frames.len() as u64;
-        self.mark(batch.range.clone(), accepted, batch.unfit.clone()).await?;
+        let bytes = batch.body.len();
+        self.settled(Settled { range: batch.range, accepted, refused: batch.unfit }).await;
         if accepted > 0 {
-            debug!(sink = %self.config.name, events = accepted, bytes = batch.body.len(), "delivered");
+            debug!(sink = %self.config.name, events = accepted, bytes, "delivered");
             self.failures = 0;
-            self.tell(State::Ok, None, None).await?;
+            self.tell(State::Ok, None, None).await;
         }
-        Ok(())
     }
 
     /// Marks the frames before `index` as accepted, and the one there as refused.
@@ -228,23 +243,38 @@ impl<K: Sink> Deliverer<K> {
         let event =
             event.cloned().ok_or_else(|| anyhow::anyhow!("the spool has no event {seq:?}"))?;
         refused.push(Refusal { event, reason });
-        Ok(self.mark(done.range, index as u64, refused).await?)
+        self.settled(Settled { range: done.range, accepted: index as u64, refused }).await;
+        Ok(())
     }
 
-    async fn mark(
-        &self,
-        range: Range<u64>,
-        accepted: u64,
-        refused: Vec<Refusal>,
-    ) -> Result<(), StoreError> {
-        for Refusal { event, reason } in &refused {
+    async fn settled(&mut self, settled: Settled) {
+        for Refusal { event, reason } in &settled.refused {
             let (sink, event_id) = (&self.config.name, event.id);
             warn!(sink = %sink, event_id = %event_id, reason, "refused for good: a dead letter");
         }
-        self.store.mark(&self.config.name, range, accepted, refused, self.clock.now()).await
+        self.unmarked.push_back(settled);
+        self.mark().await;
     }
 
-    async fn fail(&mut self, fault: &Fault) -> Result<(), StoreError> {
+    /// Writes down what is done with. Where the store cannot, nothing more is sent until it can:
+    /// sending goes on only as far as a crash may repeat it.
+    async fn mark(&mut self) {
+        while let Some(next) = self.unmarked.front().cloned() {
+            let Settled { range, accepted, refused } = next;
+            let now = self.clock.now();
+            let marked = self.store.mark(&self.config.name, range, accepted, refused, now).await;
+            if let Err(error) = marked {
+                let why = crate::fault::chain(&error);
+                warn!(sink = %self.config.name, error = why, "cannot mark what was delivered");
+                let until = now.checked_add(MARK_AGAIN).unwrap_or(Timestamp::MAX);
+                self.held = Some(Held { until, why, person: false });
+                return;
+            }
+            self.unmarked.pop_front();
+        }
+    }
+
+    async fn fail(&mut self, fault: &Fault) {
         self.failures += 1;
         let person = fault.kind == Kind::Auth;
         let wait = match fault.kind {
@@ -257,31 +287,29 @@ impl<K: Sink> Deliverer<K> {
         let why = fault.chain();
         warn!(sink = %self.config.name, attempt = self.failures, error = why, "delivery failed");
         let state = if person { State::AuthFailed } else { State::Failing };
-        self.tell(state, Some(until), Some(why.clone())).await?;
+        self.tell(state, Some(until), Some(why.clone())).await;
         self.held = Some(Held { until, why, person });
-        Ok(())
     }
 
-    async fn tell(
-        &mut self,
-        state: State,
-        until: Option<Timestamp>,
-        error: Option<String>,
-    ) -> Result<(), StoreError> {
+    async fn tell(&mut self, state: State, until: Option<Timestamp>, error: Option<String>) {
         let now = self.clock.now();
         match self.written {
             Some((State::Ok, at))
                 if state == State::Ok && now.duration_since(at).abs() < OK_EVERY =>
             {
-                return Ok(());
+                return;
             }
             Some((before, _)) if before == state => {}
             None if state == State::Ok => {}
-            _ => info!(sink = %self.config.name, state = state.as_str(), error, "sink state"),
+            _ if state == State::Ok => info!(sink = %self.config.name, "sink is well again"),
+            _ => {}
         }
         self.written = Some((state, now));
         let party = Party::Sink(self.config.name.as_str());
-        self.store.set_condition(party, state, until, error, now).await
+        // Only what people see: that it cannot be written is no reason to stop delivering.
+        if let Err(error) = self.store.set_condition(party, state, until, error, now).await {
+            warn!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
+        }
     }
 }
 
@@ -291,3 +319,6 @@ impl Held {
         Step::Waiting { until: self.until, why, person: self.person }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,10 @@ use std::{
     time::Duration,
 };
 
+use base64::{
+    Engine, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use jiff::Timestamp;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use serde_json::value::RawValue;
@@ -24,6 +28,12 @@ use crate::{
 
 /// Bytes of an answer to a token request; tokens take one or two thousand.
 const MAX_BODY: usize = 1 << 20;
+
+/// A JWT's parts, with or without padding.
+const JWT: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Longer lives are not believed.
 const LONGEST: Duration = Duration::from_secs(366 * 86_400);
@@ -154,7 +164,7 @@ pub(super) fn stated_life(value: &RawValue) -> Option<Duration> {
 /// How long a JSON Web Token lives from `now` by its own `exp`. A past one says that the clocks
 /// disagree, not that a fresh token is stale.
 pub(super) fn life_in_jwt(token: &str, now: Timestamp) -> Option<Duration> {
-    let payload = base64url(token.split('.').nth(1)?)?;
+    let payload = JWT.decode(token.split('.').nth(1)?).ok()?;
     let payload: &RawValue = serde_json::from_slice(&payload).ok()?;
     let members = fingerprint::object(payload)?;
     let exp: f64 = member(&members, "exp")?.get().parse().ok()?;
@@ -198,27 +208,6 @@ pub(super) fn first_filled(
 ) -> Option<Zeroizing<String>> {
     let found = names.iter().find_map(|name| filled(member(members, name)?))?;
     Some(Zeroizing::new(found.into_owned()))
-}
-
-fn base64url(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0);
-    for c in text.trim_end_matches('=').bytes() {
-        let value = match c {
-            b'A'..=b'Z' => c - b'A',
-            b'a'..=b'z' => c - b'a' + 26,
-            b'0'..=b'9' => c - b'0' + 52,
-            b'-' | b'+' => 62,
-            b'_' | b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            bytes.push((bits >> held & 0xff) as u8);
-        }
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -16,6 +16,20 @@ pub struct StreamId(pub(super) i64);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceId(i64);
 
+#[cfg(test)]
+impl StreamId {
+    pub(crate) fn for_test(id: i64) -> Self {
+        Self(id)
+    }
+}
+
+#[cfg(test)]
+impl SliceId {
+    pub(crate) fn for_test(id: i64) -> Self {
+        Self(id)
+    }
+}
+
 /// A slice that is to be fetched, and how far that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenSlice {
@@ -81,8 +95,8 @@ pub enum Setback {
     Again { not_before: Timestamp, progress: Option<Progress> },
     /// Too large: two smaller slices take its place.
     Split { page_size: u32 },
-    /// Past what the vendor keeps.
-    Lost,
+    /// Past what the vendor keeps: what lies before this time, or all of it.
+    Lost { before: Option<Timestamp> },
     /// Cannot be had at all.
     Refused,
 }
@@ -266,7 +280,7 @@ impl Store {
                     }
                 }
                 Setback::Split { page_size } => split(tx, slice, page_size, &error)?,
-                Setback::Lost => close(tx, slice, "lost", &error)?,
+                Setback::Lost { before } => lose(tx, slice, before, &error)?,
                 Setback::Refused => close(tx, slice, "refused", &error)?,
             }
             Ok(())
@@ -372,6 +386,27 @@ fn insert(
 fn close(tx: &Connection, slice: SliceId, state: &str, error: &str) -> rusqlite::Result<()> {
     let sql = "UPDATE slice SET state = ?2, error = ?3, page_token = NULL WHERE id = ?1";
     tx.prepare_cached(sql)?.execute(params![slice.0, state, error]).map(drop)
+}
+
+/// Closes the part of a slice before a time as lost; the rest is a slice of its own.
+fn lose(
+    tx: &Connection,
+    slice: SliceId,
+    before: Option<Timestamp>,
+    error: &str,
+) -> rusqlite::Result<()> {
+    let sql = "SELECT stream_id, pass, start_ms, end_ms, page_size FROM slice WHERE id = ?";
+    let (stream, pass, whole, page_size) = tx.prepare_cached(sql)?.query_row([slice.0], |row| {
+        Ok((StreamId(row.get(0)?), pass(row, 1)?, interval(row, 2)?, row.get(4)?))
+    })?;
+    let inside = before.filter(|before| whole.start() < *before && *before < whole.end());
+    let kept = inside.and_then(|before| Interval::new(before, whole.end()));
+    if let Some(kept) = kept {
+        let sql = "UPDATE slice SET end_ms = ?2 WHERE id = ?1";
+        tx.prepare_cached(sql)?.execute(params![slice.0, kept.start().as_millisecond()])?;
+        insert(tx, stream, pass, kept, "open", page_size, None)?;
+    }
+    close(tx, slice, "lost", error)
 }
 
 fn split(tx: &Connection, slice: SliceId, page_size: u32, error: &str) -> rusqlite::Result<()> {

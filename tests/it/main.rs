@@ -1,3 +1,23 @@
+//! Tests from outside: the real binary against the simulators.
+
 #![cfg(test)]
 
+mod check;
+mod harness;
+mod records;
+
+mod calls;
+mod cli;
+mod delivery;
+mod giving_up;
+mod kill;
+mod malformed;
+mod quirks;
+mod routes;
 mod rsyslog;
+mod samples;
+mod schedules;
+mod secrets;
+mod signals;
+mod sinks;
+mod store;

@@ -156,7 +156,7 @@ impl Report {
         } else {
             format!("NOT everything arrived, in {} s.", self.seconds)
         };
-        format!("{table}\n\n{verdict}")
+        format!("{}\n\n{verdict}", table.trim_fmt())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{BufRead, BufReader, Seek, SeekFrom, Write},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::Mutex,
@@ -76,7 +77,12 @@ impl Scene {
             file,
         };
         let config = scene.config();
-        std::fs::write(scene.config_file(), config).context("cannot write the configuration")?;
+        // It holds secrets, if only simulated ones.
+        let mut file = File::options();
+        file.create(true).write(true).truncate(true).mode(0o600);
+        file.open(scene.config_file())
+            .and_then(|mut file| file.write_all(config.as_bytes()))
+            .context("cannot write the configuration")?;
         scene.start()?;
         Ok(scene)
     }
@@ -296,7 +302,7 @@ impl Tail {
         if file.seek(SeekFrom::Start(self.at)).is_err() {
             return;
         }
-        let mut lines = BufReader::new(file.by_ref());
+        let mut lines = BufReader::new(&mut file);
         let mut line = Vec::new();
         while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             // The last line may still be in the writing.

@@ -37,9 +37,24 @@ fn furnished(text: &str) -> Place {
 
 #[test]
 fn the_examples_load_without_a_warning() {
-    for text in [example(), minimal()] {
+    let (splunk, qradar) = (
+        include_str!("../../../config/splunk.toml"),
+        include_str!("../../../config/qradar-syslog.toml"),
+    );
+    for text in [example(), minimal(), splunk, qradar] {
         assert_eq!(furnished(text).told(), "no errors, no warnings");
     }
+}
+
+#[test]
+fn the_container_s_variables_are_a_configuration() {
+    let lines = include_str!("../../../config/container.env").lines();
+    let variables = lines.filter_map(|line| line.split_once('=')).filter(|(k, _)| !k.contains('#'));
+    let secret = ("ETD_CLIENT_SECRET", "something");
+    let env = variables.chain([secret]).map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let loaded = load(None, env, now()).unwrap();
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(loaded.config.sources.len() + loaded.config.sinks.len(), 2);
 }
 
 #[test]

@@ -1,0 +1,116 @@
+//! What arrived, and whether it is what the vendors have.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use postrider::simulator::{Received, Simulation};
+use serde_json::Value;
+
+use crate::harness::Home;
+
+/// A line of the file sink.
+pub(crate) struct Line {
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+impl Line {
+    pub(crate) fn id(&self) -> &str {
+        self.json["postrider"]["event_id"].as_str().unwrap()
+    }
+
+    pub(crate) fn stream(&self) -> &str {
+        self.json["postrider"]["stream"].as_str().unwrap()
+    }
+}
+
+/// All lines of the file sink, each of which must be whole.
+pub(crate) fn lines(home: &Home) -> Vec<Line> {
+    let text = home.read("events.jsonl");
+    assert!(text.is_empty() || text.ends_with('\n'), "a torn last line: {:?}", text.len());
+    let lines = text.lines().map(|line| {
+        // Half an emoji is passed on as it came, but strict parsers want none.
+        let whole = line.replace("half \\ud83d of", "half of");
+        let json = serde_json::from_str(&whole).unwrap_or_else(|error| panic!("{error}: {line}"));
+        Line { text: line.to_owned(), json }
+    });
+    lines.collect()
+}
+
+/// Every message of the vendor, id and content, as it should have arrived.
+fn messages(simulation: &Simulation) -> BTreeMap<String, String> {
+    let truth = simulation.truth();
+    truth.map(|message| (message.id.to_string(), message.content.unwrap())).collect()
+}
+
+/// All of the vendor's messages are among `received`, with the vendor's content.
+pub(crate) fn assert_messages(what: &str, simulation: &Simulation, received: &[Received]) {
+    let truth = messages(simulation);
+    let mut arrived = BTreeMap::new();
+    for event in received.iter().filter(|event| event.stream == "messages") {
+        let newest: &mut (u32, &str) = arrived.entry(event.record_id.clone()).or_default();
+        if event.revision > newest.0 {
+            *newest = (event.revision, event.content.as_deref().unwrap());
+        }
+    }
+    let lost: Vec<_> = truth.keys().filter(|id| !arrived.contains_key(*id)).collect();
+    assert!(lost.is_empty(), "{what}: {} of {} lost: {lost:?}", lost.len(), truth.len());
+    for (id, content) in &truth {
+        assert_eq!(arrived[id].1, content, "{what}: the content of {id}");
+    }
+    assert_eq!(arrived.len(), truth.len(), "{what}: nothing that the vendor does not have");
+}
+
+/// Copies beyond the first; each must be the same bytes.
+pub(crate) fn duplicates(what: &str, received: &[Received]) -> u64 {
+    for event in received {
+        assert!(event.identical, "{what}: {} came in different forms", event.event_id);
+    }
+    received.iter().map(|event| u64::from(event.times) - 1).sum()
+}
+
+/// The file has the events that HEC has; the copies beyond the first, which must be the same.
+pub(crate) fn assert_same_in_file(lines: &[Line], received: &[Received]) -> u64 {
+    let mut first: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut copies = 0;
+    for line in lines {
+        if let Some(before) = first.insert(line.id(), &line.text) {
+            assert_eq!(before, line.text, "a copy differs");
+            copies += 1;
+        }
+    }
+    let there: Vec<_> = received.iter().map(|event| event.event_id.as_str()).collect();
+    let lost: Vec<_> = there.iter().filter(|id| !first.contains_key(*id)).collect();
+    assert!(lost.is_empty(), "file: {} of {} lost", lost.len(), there.len());
+    assert_eq!(first.len(), there.len(), "file: nothing that HEC does not have");
+    copies
+}
+
+/// The rows of the summary that arrived, as the vendor tells them for each whole hour from `from`
+/// to `to`.
+pub(crate) fn assert_rows(simulation: &Simulation, lines: &[Line], from: Timestamp, to: Timestamp) {
+    let mut arrived: BTreeMap<(Timestamp, String), &Value> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.stream() == "summary") {
+        let window = line.json["postrider"]["window_start"].as_str().unwrap().parse().unwrap();
+        let user = line.json["applicationUserName"].as_str().unwrap().to_owned();
+        arrived.insert((window, user), &line.json);
+    }
+    let mut hour = from;
+    let mut rows = 0;
+    while hour < to {
+        let end = hour.checked_add(SignedDuration::from_hours(1)).unwrap();
+        for row in simulation.summary([hour, end]) {
+            let found = arrived.get(&(hour, row.application_user_name.clone()));
+            let json = found.unwrap_or_else(|| panic!("lost: {hour} {row:?}"));
+            let status = &json["status"];
+            let counts = ["total", "recipientsTotal", "messageSizeTotal"];
+            let counts = counts.map(|name| status[name].as_u64().unwrap());
+            assert_eq!(counts, [row.total, row.recipients_total, row.message_size_total]);
+            assert_eq!(json["fromHeader"], row.from_header.as_str());
+            rows += 1;
+        }
+        hour = end;
+    }
+    assert!(rows > 0, "the vendor has no rows");
+    assert_eq!(rows, arrived.len(), "rows that the vendor does not have");
+}
