@@ -137,7 +137,9 @@ impl<K: Sink> Task for Deliverer<K> {
             }
             if on_the_way.is_empty() {
                 if let Some(held) = &self.held {
-                    // What was delivered before the failure counts against giving up.
+                    // What was delivered before the failure counts against giving up; what could
+                    // not be marked does not.
+                    let worked = worked && self.unmarked.is_empty();
                     return Ok(if worked { Step::Worked } else { held.step(&self.config) });
                 }
                 if self.filling.is_empty() || self.stop.is_cancelled() {
