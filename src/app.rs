@@ -15,7 +15,7 @@ use crate::{
     config::{self, Config, Schedule, SinkKind, Vendor},
     deliver::Deliverer,
     http,
-    schedule::{self, CronTrigger},
+    schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
     store::{Store, slices::day},
@@ -73,16 +73,16 @@ pub async fn start(
     }
     let mut crons = Vec::new();
     for source in config.sources.values() {
-        let wake = parts.start_source(source, config.state.max_spool)?;
+        let activation = parts.start_source(source, config.state.max_spool)?;
         if mode != Mode::Daemon {
             continue;
         }
         match &source.schedule {
             Schedule::Every(every) => {
-                let timer = schedule::every(*every, wake);
+                let timer = schedule::every(*every, activation);
                 parts.assist(format!("timer {}", source.name), timer);
             }
-            Schedule::Cron(cron) => crons.push((cron.clone(), wake)),
+            Schedule::Cron(cron) => crons.push((cron.clone(), activation)),
         }
     }
     parts.start_helpers(config, wakes);
@@ -140,7 +140,7 @@ impl Parts {
         &mut self,
         config: &config::Source,
         max_spool: u64,
-    ) -> anyhow::Result<Arc<Notify>> {
+    ) -> anyhow::Result<Arc<Activation>> {
         let today = day(self.clock.now());
         let pace = Arc::new(match self.store.calls(&config.name, &today)? {
             0 => Pace::new(config.rate_limit),
@@ -158,31 +158,30 @@ impl Parts {
         source: S,
         pace: Arc<Pace>,
         max_spool: u64,
-    ) -> Arc<Notify> {
+    ) -> Arc<Activation> {
         let (config, source) = (Arc::new(config.clone()), Arc::new(source));
-        let memory = Memory::new(StdRng::from_rng(&mut self.rng));
-        let memory = Arc::new(match self.mode {
-            Mode::Daemon => memory,
-            // Else a slice that only fails would go unnoticed behind ever new ones that do not.
-            Mode::Once { .. } => memory.due_by(self.clock.now()),
-        });
+        let memory = Arc::new(Memory::new(StdRng::from_rng(&mut self.rng)));
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let due = CancellationToken::new();
         due.cancel();
-        let wake = Arc::new(Notify::new());
+        let activation = Arc::new(Activation::default());
+        // What came due while the process did not run is due now.
+        activation.activate();
+        let (wake, activated) = (activation.wake(), activation.clone());
         let until = self.until(due);
         let name = format!("{COLLECT}{}", config.name);
-        self.supervisor.start(name, wake.clone(), until, move || Collector {
+        self.supervisor.start(name, wake, until, move || Collector {
             config: config.clone(),
             source: source.clone(),
             pace: pace.clone(),
             store: store.clone(),
             clock: clock.clone(),
             max_spool,
+            activation: activated.clone(),
             stop: stop.clone(),
             memory: memory.clone(),
         });
-        wake
+        activation
     }
 
     fn start_sink(&mut self, config: &config::Sink) -> anyhow::Result<Arc<Notify>> {

@@ -37,7 +37,7 @@ enum Command {
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
-    Simulate(simulate::Args),
+    Simulate(Box<simulate::Args>),
     /// Print the configuration's schema or an example.
     Config(config::Args),
 }
@@ -99,7 +99,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(file, args).await,
         Command::Status(args) => status::run(file, &args),
-        Command::Simulate(args) => simulate::run(args).await.map(|()| Exit::Done),
+        Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),
     }
 }

@@ -1,11 +1,41 @@
 //! When sources are activated. Only that: what is due then follows from the clock and the store,
 //! so a tick that comes late, twice or never neither loses nor repeats a slice.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::Context;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler};
+
+/// Tells a source to do what is due. Activations coalesce: several while it is busy are one.
+#[derive(Debug, Default)]
+pub struct Activation {
+    due: AtomicBool,
+    wake: Arc<Notify>,
+}
+
+impl Activation {
+    pub fn activate(&self) {
+        self.due.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether there was an activation since the last call.
+    pub fn take(&self) -> bool {
+        self.due.swap(false, Ordering::AcqRel)
+    }
+
+    /// Rung at each activation.
+    pub fn wake(&self) -> Arc<Notify> {
+        self.wake.clone()
+    }
+}
 
 /// The cron schedules of all sources.
 pub struct CronTrigger {
@@ -13,14 +43,14 @@ pub struct CronTrigger {
 }
 
 impl CronTrigger {
-    /// Nudges each source at its times. Nudges coalesce: a source that is busy is nudged once.
+    /// Activates each source at its times.
     pub async fn start(
-        jobs: impl IntoIterator<Item = (String, Arc<Notify>)>,
+        jobs: impl IntoIterator<Item = (String, Arc<Activation>)>,
     ) -> anyhow::Result<Self> {
         let scheduler = JobScheduler::new().await.context("cannot start the cron scheduler")?;
-        for (cron, wake) in jobs {
+        for (cron, source) in jobs {
             let job = Job::new_async(cron.as_str(), move |_, _| {
-                wake.notify_one();
+                source.activate();
                 Box::pin(async {})
             })
             .with_context(|| format!("the cron expression \"{cron}\" cannot be scheduled"))?;
@@ -37,11 +67,11 @@ impl CronTrigger {
     }
 }
 
-/// Nudges a source each `every`; never ends. The time between is the machine's running time, so
+/// Activates a source each `every`; never ends. The time between is the machine's running time, so
 /// neither a step of the clock nor a suspended machine makes it fire in bursts.
-pub async fn every(every: Duration, wake: Arc<Notify>) {
+pub async fn every(every: Duration, source: Arc<Activation>) {
     loop {
         tokio::time::sleep(every).await;
-        wake.notify_one();
+        source.activate();
     }
 }

@@ -131,7 +131,7 @@ struct Runner {
 impl Runner {
     async fn run<T: Task>(mut self, name: &str, make: impl Fn() -> T) -> End {
         let mut task = make();
-        let mut failures = 0;
+        let (mut failures, mut store_failures) = (0, 0);
         let mut steady_since = tokio::time::Instant::now();
         // Since when nothing works of what is due.
         let mut stuck_since = None;
@@ -151,6 +151,7 @@ impl Runner {
             let wait = match step {
                 Ok(Ok(Step::Worked)) => {
                     stuck_since = None;
+                    store_failures = 0;
                     if steady_since.elapsed() >= STEADY {
                         failures = 0;
                     }
@@ -181,7 +182,7 @@ impl Runner {
                 }
                 Ok(Err(error)) if may_pass(&error) => {
                     let error = format!("{error:#}");
-                    failures += 1;
+                    store_failures += 1;
                     tracing::error!(task = name, error, "the store cannot be used; trying again");
                     let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     if let Until::Done { patience, .. } = &self.until
@@ -190,6 +191,7 @@ impl Runner {
                         return End::Undone(error);
                     }
                     task = make();
+                    let failures = store_failures;
                     fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
                 }
                 failed => {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -29,6 +29,7 @@ use crate::{
         slice::Stream,
     },
     fault::{Fault, Kind},
+    schedule::Activation,
     source::{Page, Query, Source, pace::Pace},
     store::{
         Store, StoreError,
@@ -59,6 +60,8 @@ pub struct Collector<S> {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub max_spool: u64,
+    /// When to plan anew.
+    pub activation: Arc<Activation>,
     /// Soft stop: no new page is asked for.
     pub stop: CancellationToken,
     pub memory: Arc<Memory>,
@@ -67,8 +70,6 @@ pub struct Collector<S> {
 /// What outlives a restart of the task, but not of the process.
 pub struct Memory {
     rng: Mutex<StdRng>,
-    /// What becomes due later is left alone.
-    due_by: Option<Timestamp>,
     streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
     /// Calls of the pace that the budget has counted.
     counted: AtomicU64,
@@ -76,24 +77,20 @@ pub struct Memory {
     /// a record for new.
     diffing: tokio::sync::Mutex<()>,
     written: Mutex<Option<(State, Timestamp)>>,
+    /// The last activation: what became due later waits for the next one.
+    activated: Mutex<Option<Timestamp>>,
 }
 
 impl Memory {
     pub fn new(rng: StdRng) -> Self {
         Self {
             rng: Mutex::new(rng),
-            due_by: None,
             streams: tokio::sync::OnceCell::new(),
             counted: AtomicU64::new(0),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
+            activated: Mutex::default(),
         }
-    }
-
-    /// Collects only what is due by then, which comes to an end.
-    #[must_use]
-    pub fn due_by(self, due_by: Timestamp) -> Self {
-        Self { due_by: Some(due_by), ..self }
     }
 }
 
@@ -116,11 +113,14 @@ impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
         self.pace.recover(now);
+        if self.activation.take() {
+            *locked(&self.memory.activated) = Some(now);
+        }
         let stream = self.streams().await?[&self.source.stream()];
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
         }
-        self.plan(stream, now).await?;
+        self.plan(stream).await?;
         if self.fetch_open(stream).await? {
             return Ok(Step::Worked);
         }
@@ -157,6 +157,9 @@ impl<S: Source> Collector<S> {
             let until = now.checked_add(SPOOL_LOOK).unwrap_or(Timestamp::MAX);
             return Ok(Some(Step::Waiting { until, why: why.into(), person: false }));
         }
+        if self.written().is_some_and(|(state, _)| state == State::SpoolFull) {
+            self.tell(State::Ok, None, None, now).await?;
+        }
         let Some(condition) = self.store.condition(Party::Source(name.as_str()))? else {
             return Ok(None);
         };
@@ -171,8 +174,9 @@ impl<S: Source> Collector<S> {
         Ok(Some(Step::Waiting { until, why: format!("{name}: {why}"), person }))
     }
 
-    async fn plan(&self, stream: StreamId, now: Timestamp) -> Result<(), StoreError> {
-        let now = self.memory.due_by.map_or(now, |by| now.min(by));
+    /// Opens the slices that were due at the last activation, as many as are useful at once.
+    async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
+        let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
         let open = self.store.waiting_slices(stream)?.map_or(0, |(count, _)| count);
         if open >= ENOUGH {
             return Ok(());
@@ -183,7 +187,7 @@ impl<S: Source> Collector<S> {
             slice: self.config.slice,
             limits: self.source.limits(),
         };
-        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, now) else {
+        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, activated) else {
             return Ok(());
         };
         if let Some(lost) = plan.lost {
@@ -393,7 +397,7 @@ impl<S: Source> Collector<S> {
             condition.state == State::QuotaSpent && condition.until.is_some_and(|at| at <= now)
         });
         let reaction = {
-            let mut rng = self.memory.rng.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut rng = locked(&self.memory.rng);
             react(fault.kind, slice, self.source.limits(), quota_hit_today, now, &mut *rng)
         };
         let error = fault.chain();
@@ -465,13 +469,17 @@ impl<S: Source> Collector<S> {
                 warn!(parent: None, source = name, state = state_text, until = until_text, error, "source pauses");
             }
         }
-        *self.memory.written.lock().unwrap_or_else(PoisonError::into_inner) = Some((state, now));
+        *locked(&self.memory.written) = Some((state, now));
         self.store.set_condition(Party::Source(name), state, until, error, now).await
     }
 
     fn written(&self) -> Option<(State, Timestamp)> {
-        *self.memory.written.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.memory.written)
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Where the ledger files a record. What has no time of its own is filed with the slice; the

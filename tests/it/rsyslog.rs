@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Write,
     net::{TcpListener, TcpStream},
     ops::Range,
     path::{Path, PathBuf},
@@ -44,7 +45,9 @@ macro_rules! rsyslog_or_skip {
         match Rsyslog::start().await {
             Some(rsyslog) => rsyslog,
             None => {
-                eprintln!("SKIPPED: rsyslogd is not installed (Debian: rsyslog, rsyslog-gnutls)");
+                // Not eprintln!, which cargo test hides where a test passes.
+                let text = "SKIPPED: rsyslogd is not installed (Debian: rsyslog, rsyslog-gnutls)";
+                writeln!(std::io::stderr(), "{text}").unwrap();
                 return;
             }
         }

@@ -95,9 +95,11 @@ impl Bench {
             store,
             clock: clock.clone(),
             max_spool: 1 << 30,
+            activation: Arc::default(),
             stop: CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),
         };
+        collector.activation.activate();
         Self { collector, clock, _directory: directory }
     }
 
@@ -188,9 +190,21 @@ async fn pages_follow_each_other_and_the_slice_is_covered() {
     let tokens: Vec<_> = bench.asked().into_iter().map(|query| query.page_token).collect();
     assert_eq!(tokens, [None, Some("t1".into())]);
     assert_eq!(bench.gaps(), (0, 0));
-    // Nothing is due until the clock goes on.
+}
+
+#[tokio::test]
+async fn what_becomes_due_waits_for_the_next_activation() {
+    let mut bench = Bench::new(vec![page(&["a"], None), page(&["b"], None)]);
     assert_eq!(bench.run().await, Step::Idle);
-    assert_eq!(bench.asked().len(), 2);
+    bench.clock.advance(Duration::from_mins(10));
+    assert_eq!(bench.run().await, Step::Idle);
+    assert_eq!(bench.asked().len(), 1, "the schedule has not fired");
+    bench.collector.activation.activate();
+    bench.collector.activation.activate();
+    assert_eq!(bench.run().await, Step::Idle);
+    let last = bench.asked()[1].interval;
+    assert_eq!(last.to_string(), "2026-11-20T09:00:00Z/2026-11-20T09:10:00Z");
+    assert_eq!(bench.asked().len(), 2, "activations coalesce");
 }
 
 #[tokio::test]
@@ -367,7 +381,8 @@ async fn the_days_calls_are_a_limit_that_survives_a_restart() {
 async fn a_page_that_cannot_be_stored_is_fetched_again() {
     let mut bench = Bench::new(vec![page(&["a"], None), page(&["a"], None)]);
     let stream = bench.collector.streams().await.unwrap()[&Stream::Messages];
-    bench.collector.plan(stream, bench.clock.now()).await.unwrap();
+    *locked(&bench.collector.memory.activated) = Some(bench.clock.now());
+    bench.collector.plan(stream).await.unwrap();
     bench.store().refuse_writes(true).await;
     let error = bench.collector.step().await.unwrap_err();
     assert!(error.downcast_ref::<StoreError>().is_some_and(StoreError::may_pass), "{error:#}");
