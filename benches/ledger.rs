@@ -6,17 +6,24 @@
 //! cargo bench --bench ledger
 //! ```
 
+#![allow(clippy::print_stderr, clippy::print_stdout, reason = "what takes long is told")]
+
 mod support;
 
 use std::time::Instant;
 
 use divan::Bencher;
 use postrider::{
-    domain::{change::Known, slice::Stream},
+    domain::{
+        change::Known,
+        fingerprint::Members,
+        slice::{Interval, Stream},
+    },
     store::{
         Store,
+        budget::Calls,
         ledger::{Key, NewBlock},
-        slices::{Calls, Frontier, PageCommit, Progress, StreamId, Then},
+        slices::{Frontier, PageCommit, Progress, SliceId, StreamId, Then},
     },
 };
 use tokio::runtime::Runtime;
@@ -35,7 +42,7 @@ struct Ledger {
     runtime: Runtime,
     store: Store,
     stream: StreamId,
-    slice: postrider::store::slices::SliceId,
+    slice: SliceId,
     records: u64,
     _directory: tempfile::TempDir,
 }
@@ -48,7 +55,7 @@ impl Ledger {
         let source = "etd".parse()?;
         let stream = runtime.block_on(store.stream(&source, Stream::Messages))?;
         let (from, to) = ("2026-11-20T08:00:00Z".parse()?, "2026-11-20T09:00:00Z".parse()?);
-        let hour = postrider::domain::slice::Interval::new(from, to).expect("an interval");
+        let hour = Interval::new(from, to).expect("an interval");
         let plan = store.plan_live(stream, Frontier { from, to }, None, vec![hour], 100);
         runtime.block_on(plan)?;
         let slice = store.ready_slices(stream, to, 1)?[0].id;
@@ -59,7 +66,7 @@ impl Ledger {
             let blocks = (0..pages).map(|page| {
                 let first = ledger.records + page * PAGE;
                 let hour = FIRST_HOUR + i64::try_from(first * HOURS / records).unwrap_or(0);
-                ledger.block(&ledger.keys(first, hour), &known(0))
+                ledger.block(&keys(first, hour), &known(0))
             });
             let blocks = blocks.collect();
             ledger.commit(blocks);
@@ -72,13 +79,9 @@ impl Ledger {
     }
 
     /// A page's keys: hashes of ids that are counted on.
-    fn keys(&self, first: u64, hour: i64) -> Vec<Key> {
-        (first..first + PAGE).map(|id| Key::new(hour, &format!("message {id}"))).collect()
-    }
-
     fn block(&self, keys: &[Key], known: &Known) -> NewBlock {
         let versions: Vec<_> = keys.iter().map(|key| (*key, [7; 16], known.clone())).collect();
-        NewBlock::new(self.stream, &versions).expect("memory can be compressed")
+        self.store.pack_versions(self.stream, &versions).expect("memory can be compressed")
     }
 
     fn commit(&self, ledger: Vec<NewBlock>) {
@@ -91,13 +94,17 @@ impl Ledger {
     }
 }
 
+/// A page's keys: hashes of ids that are counted on.
+fn keys(first: u64, hour: i64) -> Vec<Key> {
+    (first..first + PAGE).map(|id| Key::new(hour, &format!("message {id}"))).collect()
+}
+
 /// What is remembered of a message with so many members.
 fn known(members: u32) -> Known {
-    let members = (0..members).map(|n| postrider::domain::fingerprint::Member {
-        path: format!("member\u{1f}number {n}"),
-        hash: n.wrapping_mul(0x9E37_79B9),
-    });
-    Known { revision: 1, members: members.collect(), watched: r#"{"verdict":{}}"#.into() }
+    let paths: Vec<String> = (0..members).map(|n| format!("member\u{1f}number {n}\0")).collect();
+    let hashes = (0..members).map(|n| n.wrapping_mul(0x9E37_79B9)).collect();
+    let members = Members::from_parts(paths.concat(), hashes).expect("as many of each");
+    Known { revision: 1, members, watched: r#"{"verdict":{}}"#.into() }
 }
 
 fn sizes() -> &'static [u64] {
@@ -112,7 +119,7 @@ fn file_a_page(bencher: Bencher<'_, '_>, records: u64) {
     let known = known(40);
     let hour = FIRST_HOUR + i64::try_from(HOURS).expect("few");
     bencher.bench_local(|| {
-        let keys = ledger.keys(ledger.records, hour);
+        let keys = keys(ledger.records, hour);
         ledger.records += PAGE;
         let found = ledger.store.look_up(ledger.stream, &keys).expect("the store works");
         assert!(found.iter().all(Option::is_none));
@@ -129,7 +136,7 @@ fn look_up_a_page(bencher: Bencher<'_, '_>, records: u64) {
         page = (page + 7_919) % (ledger.records / PAGE);
         let first = page * PAGE;
         let hour = FIRST_HOUR + i64::try_from(first * HOURS / ledger.records).unwrap_or(0);
-        let keys = ledger.keys(first, hour);
+        let keys = keys(first, hour);
         let found = ledger.store.look_up(ledger.stream, &keys).expect("the store works");
         assert!(found.iter().all(Option::is_some));
     });

@@ -6,6 +6,8 @@
 //! cargo bench --bench limits -- --seconds 120        # of ETD's limit
 //! ```
 
+#![allow(clippy::print_stdout, reason = "the figures are the output")]
+
 mod support;
 
 use anyhow::Context;

@@ -22,8 +22,8 @@ fn main() {
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn collect(bencher: Bencher<'_, '_>) {
-    let mut bench = Bench::new().expect("the bench can be set up");
-    let bytes = bench.pattern.len() * PAGES;
+    let bench = Bench::new().expect("the bench can be set up");
+    let bytes = bench.pattern.bytes() * PAGES;
     let bench = std::cell::RefCell::new(bench);
     bencher
         .counter(ItemsCount::new(PAGE * PAGES))

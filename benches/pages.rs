@@ -24,17 +24,17 @@ use postrider::{
 };
 use rand::{SeedableRng, rngs::StdRng};
 
-pub const PAGE: usize = 100;
+pub(crate) const PAGE: usize = 100;
 
 /// A page of 100 messages, from which others are made.
-pub struct Pattern {
+pub(crate) struct Pattern {
     body: String,
     ids: Vec<String>,
     made: u64,
 }
 
 impl Pattern {
-    pub async fn from_simulator(config: &Config) -> anyhow::Result<Self> {
+    pub(crate) async fn from_simulator(config: &Config) -> anyhow::Result<Self> {
         let [from, to] = ["2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z"];
         let mut options = Options::plain();
         options.clock = Arc::new(ManualClock::at("2026-11-20T12:00:00Z".parse()?));
@@ -67,7 +67,7 @@ impl Pattern {
     }
 
     /// A page whose messages have ids of their own.
-    pub fn page(&mut self) -> String {
+    pub(crate) fn page(&mut self) -> String {
         self.made += 1;
         let made = format!("{:08x}", self.made);
         self.ids.iter().fold(self.body.clone(), |body, id| {
@@ -76,14 +76,14 @@ impl Pattern {
         })
     }
 
-    pub fn len(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.body.len()
     }
 }
 
 /// Serves prepared pages; the last one ends the slice.
 #[derive(Default)]
-pub struct Prepared(Mutex<VecDeque<String>>);
+pub(crate) struct Prepared(Mutex<VecDeque<String>>);
 
 impl Source for Prepared {
     fn vendor(&self) -> &'static str {
@@ -116,11 +116,11 @@ impl Source for Prepared {
 }
 
 /// A collector over a store of its own, whose clock is moved by hand.
-pub struct Bench {
-    pub store: Store,
-    pub config: Config,
-    pub pattern: Pattern,
-    pub runtime: tokio::runtime::Runtime,
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) config: Config,
+    pub(crate) pattern: Pattern,
+    pub(crate) runtime: tokio::runtime::Runtime,
     source: Arc<Prepared>,
     clock: Arc<ManualClock>,
     collector: Collector<Prepared>,
@@ -128,7 +128,7 @@ pub struct Bench {
 }
 
 impl Bench {
-    pub fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         // Another bench of the process may have installed it.
         drop(rustls::crypto::ring::default_provider().install_default());
         let directory = tempfile::tempdir()?;
@@ -137,7 +137,7 @@ impl Bench {
         std::fs::write(
             &file,
             "[sources.etd]\ntype = \"cisco_etd\"\nregion = \"us\"\nclient_id = \"x\"\n\
-             client_secret = \"x\"\napi_key = \"x\"\nstart = \"1h\"\nlag = \"0s\"\n\
+             client_secret = \"x\"\napi_key = \"x\"\nstart = \"1h\"\nlag = \"1s\"\n\
              [sinks.splunk]\ntype = \"splunk_hec\"\nendpoints = [\"http://127.0.0.1:8088\"]\n\
              token = \"x\"\nindex = \"email\"\n",
         )?;
@@ -157,6 +157,7 @@ impl Bench {
             store: store.clone(),
             clock: clock.clone(),
             max_spool: u64::MAX,
+            activation: Arc::default(),
             stop: tokio_util::sync::CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),
         };
@@ -175,14 +176,15 @@ impl Bench {
         Ok(bench)
     }
 
-    pub fn pages(&mut self, count: usize) -> Vec<String> {
+    pub(crate) fn pages(&mut self, count: usize) -> Vec<String> {
         (0..count).map(|_| self.pattern.page()).collect()
     }
 
     /// Collects pages, as those of the next hour.
-    pub fn collect(&mut self, pages: Vec<String>) {
+    pub(crate) fn collect(&mut self, pages: Vec<String>) {
         *self.source.0.lock().expect("no thread panics with it") = pages.into();
         self.clock.advance(Duration::from_hours(1));
+        self.collector.activation.activate();
         let step = self.runtime.block_on(self.collector.step());
         step.expect("the store works");
     }

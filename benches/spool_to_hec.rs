@@ -24,7 +24,7 @@ use postrider::{
 use rand::{SeedableRng, rngs::StdRng};
 
 /// More than stay decoded.
-const PAGES: u64 = 20;
+const PAGES: usize = 20;
 const BATCH: u64 = 500;
 
 fn main() {
@@ -40,7 +40,7 @@ struct Delivery {
 impl Delivery {
     fn new() -> Self {
         let mut bench = Bench::new().expect("the bench can be set up");
-        let pages = bench.pages(PAGES as usize);
+        let pages = bench.pages(PAGES);
         bench.collect(pages);
         let sink = bench.config.sinks.values().next().expect("a sink");
         let SinkKind::SplunkHec(settings) = &sink.kind else { panic!("of another kind") };
@@ -52,7 +52,7 @@ impl Delivery {
     fn frame(&mut self) -> Vec<u8> {
         let (mut body, mut events) = (Vec::new(), 0);
         while events < BATCH {
-            let seq = 1 + self.next % (PAGES * 100);
+            let seq = 1 + self.next % (PAGES * pages::PAGE) as u64;
             let chunk = self.bench.store.chunk(seq).expect("the store works").expect("a chunk");
             for event in chunk.iter() {
                 self.sink.frame(event, &mut body).expect("it fits");

@@ -4,8 +4,10 @@
 #![allow(dead_code, reason = "each bench uses its part")]
 
 use std::{
+    fs::OpenOptions,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -20,7 +22,7 @@ const POSTRIDER: &str = env!("CARGO_BIN_EXE_postrider");
 const MEASURE: &str = "measure-child";
 
 /// The value behind `--name`, or else `default`.
-pub fn argument<T: std::str::FromStr>(name: &str, default: T) -> anyhow::Result<T> {
+pub(crate) fn argument<T: std::str::FromStr>(name: &str, default: T) -> anyhow::Result<T> {
     let mut args = std::env::args().skip_while(|arg| arg.strip_prefix("--") != Some(name)).skip(1);
     match args.next() {
         None => Ok(default),
@@ -28,42 +30,42 @@ pub fn argument<T: std::str::FromStr>(name: &str, default: T) -> anyhow::Result<
     }
 }
 
-pub fn flag(name: &str) -> bool {
+pub(crate) fn flag(name: &str) -> bool {
     std::env::args().any(|arg| arg.strip_prefix("--") == Some(name))
 }
 
 /// Whether this is `cargo bench`, not a test run, which has no time for it.
-pub fn is_bench() -> bool {
+pub(crate) fn is_bench() -> bool {
     flag("bench")
 }
 
 /// What a finished process used.
 #[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    pub wall: Duration,
-    pub user: f64,
-    pub system: f64,
+pub(crate) struct Usage {
+    pub(crate) wall: Duration,
+    pub(crate) user: f64,
+    pub(crate) system: f64,
     /// Bytes.
-    pub peak_memory: u64,
+    pub(crate) peak_memory: u64,
 }
 
 impl Usage {
-    pub fn cpu(&self) -> f64 {
+    pub(crate) fn cpu(&self) -> f64 {
         self.user + self.system
     }
 
-    pub fn peak_mib(&self) -> f64 {
+    pub(crate) fn peak_mib(&self) -> f64 {
         mib(self.peak_memory)
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for people")]
-pub fn mib(bytes: u64) -> f64 {
+pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / 1_048_576.0
 }
 
 /// Where [`Usage::of`] was called, does its measuring and ends true; else false.
-pub fn is_measuring() -> anyhow::Result<bool> {
+pub(crate) fn is_measuring() -> anyhow::Result<bool> {
     let mut args = std::env::args().skip(1);
     if args.next().as_deref() != Some(MEASURE) {
         return Ok(false);
@@ -76,13 +78,13 @@ pub fn is_measuring() -> anyhow::Result<bool> {
     let used = getrusage(UsageWho::RUSAGE_CHILDREN)?;
     let micros = |time: nix::sys::time::TimeVal| time.tv_sec() * 1_000_000 + time.tv_usec();
     let (user, system) = (micros(used.user_time()), micros(used.system_time()));
-    print!("{} {user} {system} {}", wall.as_micros(), used.max_rss());
+    println!("{} {user} {system} {}", wall.as_micros(), used.max_rss());
     Ok(true)
 }
 
 impl Usage {
     /// Runs postrider to its end.
-    pub fn of(arguments: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn of(arguments: &[&str]) -> anyhow::Result<Self> {
         let measure = Command::new(std::env::current_exe()?)
             .args([MEASURE, POSTRIDER])
             .args(arguments)
@@ -90,7 +92,8 @@ impl Usage {
             .output()?;
         ensure!(measure.status.success(), "postrider failed");
         let told = String::from_utf8(measure.stdout)?;
-        let numbers: Vec<u64> = told.split(' ').map_while(|number| number.parse().ok()).collect();
+        let numbers: Vec<u64> =
+            told.split_whitespace().map_while(|number| number.parse().ok()).collect();
         let [wall, user, system, kib] = numbers[..] else { bail!("not a measurement: {told}") };
         let seconds = |micros| Duration::from_micros(micros).as_secs_f64();
         Ok(Self {
@@ -103,14 +106,14 @@ impl Usage {
 }
 
 /// `postrider simulate`, and a directory with a configuration for it.
-pub struct Simulator {
+pub(crate) struct Simulator {
     child: Child,
     directory: tempfile::TempDir,
     config: toml::Table,
 }
 
 impl Simulator {
-    pub fn start(arguments: &[&str]) -> anyhow::Result<Self> {
+    pub(crate) fn start(arguments: &[&str]) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
         let written = directory.path().join("simulator.toml");
         let mut child = Command::new(POSTRIDER)
@@ -129,7 +132,7 @@ impl Simulator {
     }
 
     /// Writes a configuration with one of the simulator's sources, its HEC, and an empty store.
-    pub fn configuration(
+    pub(crate) fn configuration(
         &self,
         source: &str,
         name: &str,
@@ -148,23 +151,25 @@ impl Simulator {
         let log = toml::Table::from_iter([("level".to_owned(), toml::Value::from("warn"))]);
         config.insert("log".into(), log.into());
         let path = self.path().join(format!("{name}.toml"));
-        std::fs::write(&path, config.to_string())?;
+        let mut options = OpenOptions::new();
+        let mut file = options.create_new(true).write(true).mode(0o600).open(&path)?;
+        file.write_all(config.to_string().as_bytes())?;
         Ok(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn etd_stats(&self) -> anyhow::Result<serde_json::Value> {
+    pub(crate) fn etd_stats(&self) -> anyhow::Result<serde_json::Value> {
         stats(self.config["sources"]["etd-sim"]["base_url"].as_str())
     }
 
-    pub fn ser_stats(&self) -> anyhow::Result<serde_json::Value> {
+    pub(crate) fn ser_stats(&self) -> anyhow::Result<serde_json::Value> {
         stats(self.config["sources"]["ser-sim"]["base_url"].as_str())
     }
 
-    pub fn hec_stats(&self) -> anyhow::Result<serde_json::Value> {
+    pub(crate) fn hec_stats(&self) -> anyhow::Result<serde_json::Value> {
         stats(self.config["sinks"]["splunk-sim"]["endpoints"][0].as_str())
     }
 }
@@ -178,16 +183,16 @@ impl Drop for Simulator {
 }
 
 /// A running daemon.
-pub struct Daemon(Child);
+pub(crate) struct Daemon(Child);
 
 impl Daemon {
-    pub fn start(config: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn start(config: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(POSTRIDER);
         Ok(Self(command.arg("--config").arg(config).arg("run").spawn()?))
     }
 
     /// Bytes of memory: now, and at most so far.
-    pub fn memory(&self) -> anyhow::Result<(u64, u64)> {
+    pub(crate) fn memory(&self) -> anyhow::Result<(u64, u64)> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
         let value = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name))?;
@@ -216,13 +221,13 @@ fn stats(url: Option<&str>) -> anyhow::Result<serde_json::Value> {
 }
 
 /// The calls to an endpoint, whatever their answer.
-pub fn calls(stats: &serde_json::Value, endpoint: &str) -> u64 {
+pub(crate) fn calls(stats: &serde_json::Value, endpoint: &str) -> u64 {
     let calls = stats["calls"].as_object();
     let calls = calls.into_iter().flatten().filter(|(name, _)| name.contains(endpoint));
     calls.filter_map(|(_, count)| count.as_u64()).sum()
 }
 
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }

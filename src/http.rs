@@ -29,6 +29,9 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// Firewalls drop idle connections silently after some minutes: be the first.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 
+/// Bytes that are made room for because a peer announces them.
+const MOST_AT_ONCE: usize = 1 << 20;
+
 /// A client for one peer's settings. Cheap to clone, and to be kept: it holds the connections.
 #[expect(clippy::disallowed_methods, reason = "this is the factory")]
 pub fn client(settings: &config::Http) -> Result<reqwest::Client, ClientError> {
@@ -64,7 +67,8 @@ pub async fn body_capped(
     max_bytes: usize,
 ) -> Result<Bytes, Fault> {
     let peer = explain::peer(response.url());
-    let mut body = BytesMut::new();
+    let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(max_bytes).min(MOST_AT_ONCE));
     while let Some(piece) = response.chunk().await.map_err(fault)? {
         if body.len() + piece.len() > max_bytes {
             return Err(Fault::new(

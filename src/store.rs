@@ -16,6 +16,8 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+mod block;
+pub mod budget;
 pub mod conditions;
 pub mod dead_letters;
 pub mod ledger;
@@ -28,6 +30,11 @@ mod writer;
 pub const FILE: &str = "postrider.db";
 const LOCK: &str = "postrider.lock";
 const LOCK_TRIES: u32 = 100;
+
+/// Of SQLite, as it counts: minus KiB. Holds the ledger's present hours.
+const WRITER_CACHE: i64 = -6_000;
+/// Each commit empties the readers' caches, so that they need little.
+const READER_CACHE: i64 = -256;
 
 /// What can go wrong with the store, and what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +81,7 @@ struct Shared {
     readers: Mutex<Vec<Connection>>,
     spooled: watch::Sender<u64>,
     chunks: Mutex<spool::Cache>,
+    codec: block::Codec,
     _lock: Option<File>,
 }
 
@@ -90,7 +98,7 @@ impl Store {
         let path = directory.join(FILE);
         let create = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         drop(create.map_err(unusable)?);
-        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, -8_000)?;
+        let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
         migrations::check(&connection, &path)?;
         migrations::run(&mut connection, &path)?;
         let next = connection
@@ -125,6 +133,7 @@ impl Store {
             readers: Mutex::default(),
             spooled: watch::Sender::new(next),
             chunks: Mutex::default(),
+            codec: block::Codec::default(),
             _lock: lock,
         };
         Self { shared: Arc::new(shared) }
@@ -157,7 +166,7 @@ impl Store {
         let pooled = self.readers().pop();
         let connection = match pooled {
             Some(connection) => connection,
-            None => connect(&self.shared.path, OpenFlags::SQLITE_OPEN_READ_ONLY, -1_000)?,
+            None => connect(&self.shared.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE)?,
         };
         let read = || {
             let view = connection.unchecked_transaction()?;

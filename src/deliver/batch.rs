@@ -14,6 +14,11 @@ use crate::{
 /// What a message without a verdict counts as in a sink's `verdicts`.
 const NO_VERDICT: &str = "noverdict";
 
+/// Bytes that are made room for at once, in a batch of a larger limit.
+const MOST_AT_ONCE: usize = 1 << 20;
+/// Room for the event that proves one too many.
+const SLACK: usize = 64 << 10;
+
 /// Consecutive events on their way, as bytes that do not change when they are sent again.
 #[derive(Debug, Clone)]
 pub(super) struct Batch {
@@ -83,6 +88,10 @@ impl Filling {
                 return false;
             }
             let start = self.body.len();
+            if start == 0 {
+                // What is not filled is not touched.
+                self.body.reserve(limits.max_bytes.min(MOST_AT_ONCE) + SLACK);
+            }
             match sink.frame(event, &mut self.body) {
                 Ok(()) if start > 0 && self.body.len() > limits.max_bytes => {
                     self.body.truncate(start);

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::{
     counters::Counters,
     event::Change,
-    fingerprint::{self, Member},
+    fingerprint::{self, Members},
     record::{Facts, Record},
 };
 
@@ -14,7 +14,7 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     pub revision: u32,
-    pub members: Vec<Member>,
+    pub members: Members,
     /// See [`Record::watched`].
     pub watched: String,
 }

@@ -1,6 +1,11 @@
 //! Events: one version of a record, as it goes to the sinks.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -68,6 +73,67 @@ pub struct Origin {
     pub tags: BTreeMap<String, String>,
 }
 
+/// A part of a text that is shared: the events of a chunk are restored together.
+#[derive(Clone)]
+pub struct Text {
+    whole: Arc<str>,
+    part: Range<usize>,
+}
+
+impl Text {
+    /// `None` where the part is not within the text, or cuts a character.
+    pub fn part(whole: &Arc<str>, part: Range<usize>) -> Option<Self> {
+        whole.get(part.clone())?;
+        Some(Self { whole: whole.clone(), part })
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.whole.get(self.part.clone()).unwrap_or_default()
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        self
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        Self { whole: text.into(), part: 0..text.len() }
+    }
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&**self, f)
+    }
+}
+
+impl fmt::Debug for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Text {}
+
 /// An event as the spool keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
@@ -82,5 +148,5 @@ pub struct Event {
     /// The latest verdict of a message, lower case.
     pub verdict: Option<Arc<str>>,
     /// The event: one JSON object on one line, `postrider` first.
-    pub json: Arc<str>,
+    pub json: Text,
 }

@@ -1,6 +1,6 @@
 //! What a record's content is, regardless of order and of the vendor's many spellings of nothing.
 //!
-//! A fingerprint is a hash of the whole and a short hash of each member. Members are the leaves of
+//! A fingerprint is a cryptographic hash of the whole and a short hash of each member. Members are the leaves of
 //! nested objects; a list is one member, compared regardless of order. Missing, `null`, `""`,
 //! `[]` and `{}` are the same, as the vendors use them in turn.
 
@@ -24,75 +24,180 @@ type Hash = [u8; 16];
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Fingerprint {
     pub content: Hash,
-    /// Sorted by path.
-    pub members: Vec<Member>,
+    pub members: Members,
+}
+
+/// The leaves of a record, sorted by path. Together in one text, since a record has dozens.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Members {
+    /// Each path's segments, joined by an internal separator; each path ended by a NUL.
+    paths: String,
+    hashes: Vec<u32>,
 }
 
 /// One leaf of a record.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Member {
-    /// Segments joined by an internal separator.
-    pub path: String,
-    /// The first bytes of its hash: enough to name what changed once the content hash says that
-    /// something did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Member<'a> {
+    pub path: &'a str,
+    /// Enough to name what changed once the content hash says that something did; not a
+    /// cryptographic one.
     pub hash: u32,
+}
+
+impl Members {
+    /// What [`Members::parts`] gave; `None` where the parts do not fit.
+    pub fn from_parts(paths: String, hashes: Vec<u32>) -> Option<Self> {
+        let ends = paths.bytes().filter(|byte| *byte == 0).count();
+        (ends == hashes.len()).then_some(Self { paths, hashes })
+    }
+
+    /// As it is stored: the paths, each ended by a NUL, and the hashes.
+    pub fn parts(&self) -> (&str, &[u32]) {
+        (&self.paths, &self.hashes)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Member<'_>> {
+        let paths = self.paths.split_terminator('\0');
+        paths.zip(&self.hashes).map(|(path, hash)| Member { path, hash: *hash })
+    }
 }
 
 /// Collects members into a [`Fingerprint`].
 #[derive(Debug, Default)]
 pub struct Builder {
-    leaves: Vec<(String, Hash)>,
+    /// Of the member that is being added.
+    path: String,
+    /// Each leaf's path and content.
+    text: Vec<u8>,
+    leaves: Vec<Leaf>,
+}
+
+/// Where a leaf is in the text: its path, then its content.
+#[derive(Debug)]
+struct Leaf {
+    start: usize,
+    content: usize,
+    end: usize,
 }
 
 impl Builder {
     /// Adds a member of the record's top level with everything below it.
     pub fn member(&mut self, name: &str, value: &RawValue) {
-        self.add(name.to_owned(), value, 0);
+        self.path.clear();
+        self.enter(name);
+        self.add(value, 0);
     }
 
     /// Adds a member below an object: `nested(["status", "success"], …)`.
     pub fn nested(&mut self, path: &[&str], text: &str) {
-        let path = path.join(&SEPARATOR.to_string());
-        self.leaves.push((path, leaf(b'v', text.as_bytes())));
+        self.path.clear();
+        for segment in path {
+            self.enter(segment);
+        }
+        let start = self.start();
+        self.text.push(b'v');
+        self.text.extend_from_slice(text.as_bytes());
+        self.end(start);
     }
 
     /// Adds a list of texts as one member, regardless of order and repetition.
     pub fn set<'t>(&mut self, name: &str, texts: impl IntoIterator<Item = &'t str>) {
-        let mut hashes: Vec<Hash> =
-            texts.into_iter().map(|text| leaf(b's', text.as_bytes())).collect();
-        hashes.sort_unstable();
-        hashes.dedup();
-        if !hashes.is_empty() {
-            self.leaves.push((name.to_owned(), leaf(b'l', hashes.as_flattened())));
+        let mut texts: Vec<&str> = texts.into_iter().collect();
+        texts.sort_unstable();
+        texts.dedup();
+        if texts.is_empty() {
+            return;
         }
+        self.path.clear();
+        self.enter(name);
+        let start = self.start();
+        self.text.push(b'l');
+        for text in texts {
+            append(text.as_bytes(), &mut self.text);
+        }
+        self.end(start);
     }
 
-    fn add(&mut self, path: String, value: &RawValue, depth: u32) {
+    fn add(&mut self, value: &RawValue, depth: u32) {
         if depth < MAX_DEPTH
             && let Some(members) = object(value)
         {
+            let length = self.path.len();
             for (name, value) in members {
-                self.add(format!("{path}{SEPARATOR}{name}"), value, depth + 1);
+                self.enter(&name);
+                self.add(value, depth + 1);
+                self.path.truncate(length);
             }
-        } else if let Some(hash) = value_hash(value, depth) {
-            self.leaves.push((path, hash));
+        } else {
+            let start = self.start();
+            if write(value, depth, &mut self.text) {
+                self.end(start);
+            } else {
+                self.text.truncate(start.0);
+            }
         }
     }
 
+    fn enter(&mut self, name: &str) {
+        if !self.path.is_empty() {
+            self.path.push(SEPARATOR);
+        }
+        // Paths end with a NUL where they are kept.
+        if name.contains('\0') {
+            self.path.push_str(&name.replace('\0', "\u{fffd}"));
+        } else {
+            self.path.push_str(name);
+        }
+    }
+
+    /// Begins a leaf with its path: where it starts, and where its content does.
+    fn start(&mut self) -> (usize, usize) {
+        let start = self.text.len();
+        self.text.extend_from_slice(self.path.as_bytes());
+        (start, self.text.len())
+    }
+
+    fn end(&mut self, (start, content): (usize, usize)) {
+        self.leaves.push(Leaf { start, content, end: self.text.len() });
+    }
+
     pub fn finish(mut self) -> Fingerprint {
-        // Duplicate members stay apart by their hashes: the order is total.
-        self.leaves.sort_unstable();
-        let mut hasher = blake3::Hasher::new();
-        for (path, hash) in &self.leaves {
-            hasher.update(path.as_bytes()).update(&[0]).update(hash);
+        let text = &self.text;
+        let parts = |leaf: &Leaf| (&text[leaf.start..leaf.content], &text[leaf.content..leaf.end]);
+        // Duplicate members stay apart by their content: the order is total.
+        self.leaves.sort_unstable_by(|left, right| parts(left).cmp(&parts(right)));
+        let mut whole = Vec::with_capacity(text.len() + self.leaves.len() * 8);
+        let mut paths = Vec::with_capacity(text.len() / 2);
+        let mut hashes = Vec::with_capacity(self.leaves.len());
+        for leaf in &self.leaves {
+            let (path, content) = parts(leaf);
+            append(path, &mut whole);
+            append(content, &mut whole);
+            paths.extend_from_slice(path);
+            paths.push(0);
+            hashes.push(short(content));
         }
         let mut content = Hash::default();
-        hasher.finalize_xof().fill(&mut content);
-        let short = |hash: Hash| u32::from_le_bytes([hash[0], hash[1], hash[2], hash[3]]);
-        let members = self.leaves.into_iter();
-        let members = members.map(|(path, hash)| Member { path, hash: short(hash) }).collect();
-        Fingerprint { content, members }
+        content.copy_from_slice(&blake3::hash(&whole).as_bytes()[..16]);
+        let paths = String::from_utf8(paths).expect("made of texts");
+        Fingerprint { content, members: Members { paths, hashes } }
     }
+}
+
+/// A fast hash that stays the same for ever, as it is stored.
+fn short(bytes: &[u8]) -> u32 {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut hash = bytes.len() as u64;
+    let mut mix = |word: [u8; 8]| {
+        hash = (hash.rotate_left(23) ^ u64::from_le_bytes(word)).wrapping_mul(ODD);
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    words.iter().copied().for_each(&mut mix);
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    mix(last);
+    let [.., a, b, c, d] = (hash ^ hash >> 29).wrapping_mul(ODD).to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
 }
 
 /// The members of an object in their order, duplicates included; `None` for anything else.
@@ -106,7 +211,7 @@ pub fn object(value: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::with_capacity(32);
+            let mut members = Vec::with_capacity(16);
             while let Some(Key(name)) = map.next_key()? {
                 members.push((name, map.next_value()?));
             }
@@ -164,60 +269,72 @@ pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// `None` for the spellings of nothing.
-fn value_hash(value: &RawValue, depth: u32) -> Option<Hash> {
+/// Appends what a value is: a byte for its kind, then its content. False for the spellings of
+/// nothing; what was appended then is to be forgotten.
+fn write(value: &RawValue, depth: u32, out: &mut Vec<u8>) -> bool {
     let raw = value.get();
-    match raw.as_bytes().first()? {
-        b'n' => None,
-        b'"' => match text(value) {
-            Some(text) if text.is_empty() => None,
-            Some(text) => Some(leaf(b's', text.as_bytes())),
-            None => Some(leaf(b'r', raw.as_bytes())),
-        },
-        b'[' if depth < MAX_DEPTH => {
-            let items: Vec<&RawValue> = serde_json::from_str(raw).ok()?;
-            let mut hashes: Vec<Hash> =
-                items.iter().filter_map(|item| value_hash(item, depth + 1)).collect();
-            hashes.sort_unstable();
-            (!hashes.is_empty()).then(|| leaf(b'l', hashes.as_flattened()))
-        }
-        b'{' if depth < MAX_DEPTH => {
-            let mut members: Vec<(Cow<'_, str>, Hash)> = object(value)?
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value_hash(value, depth + 1)?)))
-                .collect();
-            members.sort_unstable();
-            let mut flat = Vec::with_capacity(members.len() * 32);
-            for (name, hash) in &members {
-                flat.extend_from_slice(name.as_bytes());
-                flat.push(0);
-                flat.extend_from_slice(hash);
+    match raw.as_bytes().first() {
+        None | Some(b'n') => return false,
+        Some(b'"') => match text(value) {
+            Some(text) if text.is_empty() => return false,
+            Some(text) => {
+                out.push(b's');
+                out.extend_from_slice(text.as_bytes());
             }
-            (!members.is_empty()).then(|| leaf(b'o', &flat))
+            None => {
+                out.push(b'r');
+                out.extend_from_slice(raw.as_bytes());
+            }
+        },
+        Some(b'[') if depth < MAX_DEPTH => {
+            let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw) else { return false };
+            out.push(b'l');
+            return sorted(items, out, |item, out| write(item, depth + 1, out));
         }
-        _ => Some(leaf(b'v', raw.as_bytes())),
+        Some(b'{') if depth < MAX_DEPTH => {
+            let Some(members) = object(value) else { return false };
+            out.push(b'o');
+            return sorted(members, out, |(name, value), out| {
+                append(name.as_bytes(), out);
+                write(value, depth + 1, out)
+            });
+        }
+        Some(_) => {
+            out.push(b'v');
+            out.extend_from_slice(raw.as_bytes());
+        }
     }
+    true
 }
 
-fn leaf(kind: u8, bytes: &[u8]) -> Hash {
-    let mut hash = Hash::default();
-    // One call on one buffer is much cheaper than an incremental hasher for short texts.
-    if bytes.len() < 256 {
-        let mut buffer = [0; 257];
-        buffer[0] = kind;
-        buffer[1..=bytes.len()].copy_from_slice(bytes);
-        hash.copy_from_slice(&blake3::hash(&buffer[..=bytes.len()]).as_bytes()[..16]);
-    } else {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&[kind]).update(bytes);
-        hasher.finalize_xof().fill(&mut hash);
+/// Appends what `write` writes of each item, in the order of what is written. False where it is
+/// nothing at all.
+fn sorted<T>(items: Vec<T>, out: &mut Vec<u8>, write: impl Fn(T, &mut Vec<u8>) -> bool) -> bool {
+    let (mut text, mut parts) = (Vec::new(), Vec::with_capacity(items.len()));
+    for item in items {
+        let start = text.len();
+        if write(item, &mut text) {
+            parts.push(start..text.len());
+        } else {
+            text.truncate(start);
+        }
     }
-    hash
+    parts.sort_unstable_by(|left, right| text[left.clone()].cmp(&text[right.clone()]));
+    for part in &parts {
+        append(&text[part.clone()], out);
+    }
+    !parts.is_empty()
+}
+
+/// Appends a part with its length, so that parts cannot be taken for others.
+fn append(part: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
+    out.extend_from_slice(part);
 }
 
 /// The names of what differs: where both sides have an object, what is inside it; else the member.
 /// In order, each once, segments as a list.
-pub fn changed<'m>(before: &'m [Member], after: &'m [Member]) -> Vec<Vec<&'m str>> {
+pub fn changed<'m>(before: &'m Members, after: &'m Members) -> Vec<Vec<&'m str>> {
     let mut names: Vec<Vec<&'m str>> = Vec::new();
     let (mut left, mut right) = (before.iter().peekable(), after.iter().peekable());
     loop {
@@ -230,17 +347,17 @@ pub fn changed<'m>(before: &'m [Member], after: &'m [Member]) -> Vec<Vec<&'m str
             }
             (Some(was), Some(is)) if was.path == is.path => {
                 right.next();
-                left.next().map(|was| &was.path)
+                left.next().map(|was| was.path)
             }
-            (Some(was), Some(is)) if was.path > is.path => right.next().map(|is| &is.path),
-            (Some(_), _) => left.next().map(|was| &was.path),
-            (None, Some(_)) => right.next().map(|is| &is.path),
+            (Some(was), Some(is)) if was.path > is.path => right.next().map(|is| is.path),
+            (Some(_), _) => left.next().map(|was| was.path),
+            (None, Some(_)) => right.next().map(|is| is.path),
         };
         let Some(path) = path else { break };
         let segments: Vec<&str> = path.split(SEPARATOR).collect();
         let shared = |depth: usize| {
             let object = segments[..depth].join(&SEPARATOR.to_string()) + &SEPARATOR.to_string();
-            let has = |members: &[Member]| members.iter().any(|m| m.path.starts_with(&object));
+            let has = |members: &Members| members.iter().any(|m| m.path.starts_with(&object));
             has(before) && has(after)
         };
         let mut depth = 1;
@@ -321,7 +438,7 @@ mod tests {
     #[test]
     fn deep_nesting_neither_overflows_nor_fails() {
         let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(50_000), "]".repeat(50_000));
-        assert_eq!(of(&deep).members.len(), 1);
+        assert_eq!(of(&deep).members.iter().count(), 1);
     }
 
     proptest! {

@@ -204,9 +204,9 @@ impl Sink for SplunkHec {
         }
         let body_len = body.len();
         let body = if self.gzip {
-            match tokio::task::spawn_blocking(move || compress(&body)).await {
-                Ok(Ok(compressed)) => compressed,
-                Ok(Err(error)) => return not_compressed(error),
+            // Some milliseconds; a thread for it would cost more, in memory above all.
+            match compress(&body) {
+                Ok(compressed) => compressed,
                 Err(error) => return not_compressed(error),
             }
         } else {

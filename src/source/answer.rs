@@ -38,9 +38,10 @@ impl Answer {
     /// The body without a byte order mark and white space around it. What is not UTF-8 is
     /// replaced: one bad byte must not cost the page.
     pub(super) fn text(&self) -> Cow<'_, str> {
-        match String::from_utf8_lossy(&self.body) {
-            Cow::Borrowed(body) => Cow::Borrowed(bare(body)),
-            Cow::Owned(body) => Cow::Owned(bare(&body).to_owned()),
+        // Asked first, because the replacing reader is ten times slower.
+        match std::str::from_utf8(&self.body) {
+            Ok(body) => Cow::Borrowed(bare(body)),
+            Err(_) => Cow::Owned(bare(&String::from_utf8_lossy(&self.body)).to_owned()),
         }
     }
 

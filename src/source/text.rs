@@ -15,7 +15,10 @@ const OURS: &str = "postrider";
 /// JSON on one line: as it came, unless it has line breaks; then without the white space between
 /// its tokens. Strings and numbers stay byte for byte (a line break in a JSON string is escaped).
 pub(super) fn one_line(json: &str) -> Cow<'_, str> {
-    if json.contains(['\n', '\r']) { Cow::Owned(compact(json)) } else { Cow::Borrowed(json) }
+    match memchr::memchr2(b'\n', b'\r', json.as_bytes()) {
+        Some(_) => Cow::Owned(compact(json)),
+        None => Cow::Borrowed(json),
+    }
 }
 
 /// JSON without the white space between its tokens.

@@ -3,10 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Store, StoreError, slices::StreamId};
-use crate::domain::{change::Known, fingerprint::Member};
-
-/// zstd's fastest level: blocks are small and read rarely.
-const LEVEL: i32 = 1;
+use crate::domain::{change::Known, fingerprint::Members};
 
 /// Where the ledger files a record: the hour of its unchanging time, and 16 bytes of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,20 +38,20 @@ pub struct NewBlock {
     block: Vec<u8>,
 }
 
-impl NewBlock {
-    /// `versions`: where each is filed, its content hash, and what is to be remembered.
-    pub fn new(stream: StreamId, versions: &[(Key, [u8; 16], Known)]) -> std::io::Result<Self> {
+impl Store {
+    /// Packs the versions that a page adds to a stream's ledger: where each is filed, its content
+    /// hash, and what is to be remembered.
+    pub fn pack_versions(
+        &self,
+        stream: StreamId,
+        versions: &[(Key, [u8; 16], Known)],
+    ) -> std::io::Result<NewBlock> {
         let rows = versions.iter().map(|(key, content, known)| (*key, *content, known.revision));
         let rows = rows.collect();
-        let mut plain = Vec::with_capacity(versions.len() * 800);
-        for (_, _, known) in versions {
-            encode(known, &mut plain);
-        }
-        Ok(Self { stream, rows, block: zstd::bulk::compress(&plain, LEVEL)? })
+        let plain = encode(versions.iter().map(|(_, _, known)| known));
+        Ok(NewBlock { stream, rows, block: self.shared.codec.compress(&plain)? })
     }
-}
 
-impl Store {
     /// What is known of records, in the order of `keys`.
     pub fn look_up(
         &self,
@@ -87,12 +84,8 @@ impl Store {
             let block: Vec<u8> =
                 view.prepare_cached(sql)?.query_row([entry.block], |row| row.get(0))?;
             let unreadable = || rusqlite::Error::IntegralValueOutOfRange(0, i64::from(entry.slot));
-            let plain = zstd::stream::decode_all(block.as_slice()).map_err(|_| unreadable())?;
-            let mut rest = plain.as_slice();
-            for _ in 0..entry.slot {
-                decode(&mut rest, 0).ok_or_else(unreadable)?;
-            }
-            decode(&mut rest, entry.revision).ok_or_else(unreadable)
+            let plain = self.shared.codec.restore(&block).map_err(|_| unreadable())?;
+            decode(&plain, entry).ok_or_else(unreadable)
         })
     }
 
@@ -124,36 +117,70 @@ pub(super) fn insert(tx: &Connection, new: &NewBlock) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn encode(known: &Known, out: &mut Vec<u8>) {
-    let mut paths = String::with_capacity(known.members.len() * 16);
-    for member in &known.members {
-        paths.push_str(&member.path);
-        paths.push('\0');
+/// The different lists of members' paths, of which a page has few; then for each version the
+/// number of its list, its members' hashes, and what is watched.
+fn encode<'k>(versions: impl ExactSizeIterator<Item = &'k Known>) -> Vec<u8> {
+    let mut lists: Vec<&str> = Vec::new();
+    let mut parts = Vec::with_capacity(versions.len() * 1_024);
+    for known in versions {
+        let (paths, hashes) = known.members.parts();
+        let list = lists.iter().position(|list| *list == paths).unwrap_or_else(|| {
+            lists.push(paths);
+            lists.len() - 1
+        });
+        encode_length(list, &mut parts);
+        for hash in hashes {
+            parts.extend_from_slice(&hash.to_le_bytes());
+        }
+        encode_text(&known.watched, &mut parts);
     }
-    for text in [&paths, &known.watched] {
-        out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-        out.extend_from_slice(text.as_bytes());
+    let mut out = Vec::with_capacity(parts.len() + lists.len() * 1_024);
+    encode_length(lists.len(), &mut out);
+    for list in lists {
+        encode_text(list, &mut out);
     }
-    for member in &known.members {
-        out.extend_from_slice(&member.hash.to_le_bytes());
-    }
+    out.append(&mut parts);
+    out
 }
 
-fn decode(from: &mut &[u8], revision: u32) -> Option<Known> {
-    let paths = decode_text(from)?;
-    let watched = decode_text(from)?;
-    let mut members = Vec::new();
-    for path in paths.split_terminator('\0') {
-        let (hash, rest) = from.split_first_chunk::<4>()?;
+fn encode_length(length: usize, out: &mut Vec<u8>) {
+    out.extend_from_slice(&u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes());
+}
+
+fn encode_text(text: &str, out: &mut Vec<u8>) {
+    encode_length(text.len(), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn decode(mut from: &[u8], entry: &Entry) -> Option<Known> {
+    let from = &mut from;
+    let lists = decode_length(from)?;
+    let lists: Vec<&str> = (0..lists).map(|_| decode_text(from)).collect::<Option<_>>()?;
+    let mut version = || {
+        let paths = *lists.get(decode_length(from)?)?;
+        let count = paths.bytes().filter(|byte| *byte == 0).count();
+        let (hashes, rest) = from.split_at_checked(count * 4)?;
         *from = rest;
-        members.push(Member { path: path.to_owned(), hash: u32::from_le_bytes(*hash) });
+        Some((paths, hashes, decode_text(from)?))
+    };
+    for _ in 0..entry.slot {
+        version()?;
     }
-    Some(Known { revision, members, watched })
+    let (paths, hashes, watched) = version()?;
+    let hashes = hashes.as_chunks().0.iter().map(|hash| u32::from_le_bytes(*hash)).collect();
+    let members = Members::from_parts(paths.to_owned(), hashes)?;
+    Some(Known { revision: entry.revision, members, watched: watched.to_owned() })
 }
 
-fn decode_text(from: &mut &[u8]) -> Option<String> {
-    let (length, rest) = from.split_first_chunk::<4>()?;
-    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+fn decode_length(from: &mut &[u8]) -> Option<usize> {
+    let (length, rest) = from.split_first_chunk()?;
     *from = rest;
-    String::from_utf8(text.to_vec()).ok()
+    usize::try_from(u32::from_le_bytes(*length)).ok()
+}
+
+fn decode_text<'b>(from: &mut &'b [u8]) -> Option<&'b str> {
+    let length = decode_length(from)?;
+    let (text, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    std::str::from_utf8(text).ok()
 }

@@ -4,14 +4,12 @@ use std::{collections::BTreeMap, collections::VecDeque, sync::Arc, sync::PoisonE
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, slices::StreamId};
+use super::{Store, StoreError, block::Codec, slices::StreamId};
 use crate::domain::{
-    event::{Change, Event, EventId, Origin},
+    event::{Change, Event, EventId, Origin, Text},
     slice::Stream,
 };
 
-/// zstd's fastest level: 4.8 times smaller already, and a tenth of the cost of a page.
-const LEVEL: i32 = 1;
 /// Decoded chunks kept so that several sinks share the work.
 const CACHED: usize = 4;
 
@@ -35,23 +33,6 @@ pub struct NewChunk {
     block: Vec<u8>,
 }
 
-impl NewChunk {
-    pub fn new(
-        stream: StreamId,
-        tags: &BTreeMap<String, String>,
-        events: &[NewEvent],
-    ) -> std::io::Result<Self> {
-        let bytes = events.iter().map(|event| event.json.len() + 64).sum();
-        let mut plain = Vec::with_capacity(bytes);
-        for event in events {
-            encode(event, &mut plain);
-        }
-        let block = zstd::bulk::compress(&plain, LEVEL)?;
-        let tags = serde_json::to_string(tags)?;
-        Ok(Self { stream, tags, count: events.len(), block })
-    }
-}
-
 /// Some consecutive events, decoded.
 pub type Chunk = Arc<[Event]>;
 
@@ -68,6 +49,19 @@ pub struct Size {
 }
 
 impl Store {
+    /// Packs the events that a page adds to a stream, in order.
+    pub fn pack(
+        &self,
+        stream: StreamId,
+        tags: &BTreeMap<String, String>,
+        events: &[NewEvent],
+    ) -> std::io::Result<NewChunk> {
+        let plain = encode(events);
+        let block = self.shared.codec.compress(&plain)?;
+        let tags = serde_json::to_string(tags)?;
+        Ok(NewChunk { stream, tags, count: events.len(), block })
+    }
+
     /// The chunk that holds the first event at or after `seq`; `None` when there is none yet.
     pub fn chunk(&self, seq: u64) -> Result<Option<Chunk>, StoreError> {
         let holds = |chunk: &Chunk| {
@@ -78,12 +72,19 @@ impl Store {
         if let Some(chunk) = cache.0.iter().find(|chunk| holds(chunk)) {
             return Ok(Some(chunk.clone()));
         }
-        let Some(chunk) = self.read("chunk", |view| read(view, seq))? else { return Ok(None) };
+        let Some(chunk) = self.read("chunk", |view| read(view, &self.shared.codec, seq))? else {
+            return Ok(None);
+        };
         if cache.0.len() >= CACHED {
             cache.0.pop_front();
         }
         cache.0.push_back(chunk.clone());
         Ok(Some(chunk))
+    }
+
+    /// Stored bytes, which `max_spool` limits.
+    pub fn spool_bytes(&self) -> Result<u64, StoreError> {
+        self.read("spool-bytes", |view| gauge(view, "spool_bytes"))
     }
 
     pub fn spool_size(&self) -> Result<Size, StoreError> {
@@ -146,7 +147,7 @@ pub(super) fn release(tx: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn read(view: &Connection, seq: u64) -> rusqlite::Result<Option<Chunk>> {
+fn read(view: &Connection, codec: &Codec, seq: u64) -> rusqlite::Result<Option<Chunk>> {
     type Found = (u64, u64, String, String, String, Vec<u8>);
     let columns = "SELECT first_seq, count, source, stream, tags, block
         FROM chunk JOIN stream ON stream.id = chunk.stream_id";
@@ -172,58 +173,70 @@ fn read(view: &Connection, seq: u64) -> rusqlite::Result<Option<Chunk>> {
         stream: Stream::parse(&stream).ok_or_else(unreadable)?,
         tags: serde_json::from_str(&tags).map_err(|_| unreadable())?,
     });
-    let plain = zstd::stream::decode_all(block.as_slice()).map_err(|_| unreadable())?;
-    let mut rest = plain.as_slice();
-    let events = (first..first + count)
-        .map(|seq| decode(&mut rest, &origin, seq).ok_or_else(unreadable))
-        .collect::<rusqlite::Result<Vec<Event>>>()?;
+    let plain = codec.restore(&block).map_err(|_| unreadable())?;
+    let events = decode(&plain, &origin, first, count).ok_or_else(unreadable)?;
     Ok(Some(events.into()))
 }
 
-fn encode(event: &NewEvent, out: &mut Vec<u8>) {
-    out.extend_from_slice(event.id.as_bytes());
-    out.extend_from_slice(&event.revision.to_le_bytes());
-    out.push(match event.change {
-        Change::New => 0,
-        Change::Changed => 1,
-        Change::Vanished => 2,
-    });
-    out.extend_from_slice(&event.time_ms.to_le_bytes());
-    for text in [event.verdict.as_deref().unwrap_or_default(), &event.json] {
-        out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-        out.extend_from_slice(text.as_bytes());
+/// The events' heads, then all their texts together.
+fn encode(events: &[NewEvent]) -> Vec<u8> {
+    let length = events.iter().map(|event| event.json.len() + 64).sum();
+    let mut out = Vec::with_capacity(length);
+    for event in events {
+        out.extend_from_slice(event.id.as_bytes());
+        out.extend_from_slice(&event.revision.to_le_bytes());
+        out.push(match event.change {
+            Change::New => 0,
+            Change::Changed => 1,
+            Change::Vanished => 2,
+        });
+        out.extend_from_slice(&event.time_ms.to_le_bytes());
+        for text in [event.verdict.as_deref().unwrap_or_default(), &event.json] {
+            out.extend_from_slice(&u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
+        }
     }
+    for event in events {
+        out.extend_from_slice(event.verdict.as_deref().unwrap_or_default().as_bytes());
+        out.extend_from_slice(event.json.as_bytes());
+    }
+    out
 }
 
-fn decode(from: &mut &[u8], origin: &Arc<Origin>, seq: u64) -> Option<Event> {
-    let (id, rest) = from.split_first_chunk::<16>()?;
-    let (revision, rest) = rest.split_first_chunk::<4>()?;
-    let (change, rest) = rest.split_first()?;
-    let (time, rest) = rest.split_first_chunk::<8>()?;
-    *from = rest;
-    let change = match change {
-        0 => Change::New,
-        1 => Change::Changed,
-        2 => Change::Vanished,
-        _ => return None,
+/// Bytes of an event's head.
+const HEAD: usize = 16 + 4 + 1 + 8 + 4 + 4;
+
+fn decode(plain: &[u8], origin: &Arc<Origin>, first: u64, count: u64) -> Option<Vec<Event>> {
+    let heads = usize::try_from(count).ok()?.checked_mul(HEAD)?;
+    let (heads, texts) = plain.split_at_checked(heads)?;
+    let texts: Arc<str> = std::str::from_utf8(texts).ok()?.into();
+    let mut at = 0;
+    let mut part = |length: [u8; 4]| {
+        let start = at;
+        at += u32::from_le_bytes(length) as usize;
+        Text::part(&texts, start..at)
     };
-    let verdict = decode_text(from)?;
-    let json = decode_text(from)?;
-    Some(Event {
-        origin: origin.clone(),
-        seq,
-        id: EventId::from_bytes(*id),
-        revision: u32::from_le_bytes(*revision),
-        change,
-        time_ms: i64::from_le_bytes(*time),
-        verdict: (!verdict.is_empty()).then(|| verdict.into()),
-        json: json.into(),
-    })
-}
-
-fn decode_text<'a>(from: &mut &'a [u8]) -> Option<&'a str> {
-    let (length, rest) = from.split_first_chunk::<4>()?;
-    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-    *from = rest;
-    std::str::from_utf8(text).ok()
+    let event = |(seq, head): (u64, &[u8; HEAD])| {
+        let (id, rest) = head.split_first_chunk::<16>()?;
+        let (revision, rest) = rest.split_first_chunk()?;
+        let (change, rest) = rest.split_first()?;
+        let (time, rest) = rest.split_first_chunk()?;
+        let (verdict, rest) = rest.split_first_chunk()?;
+        let verdict = part(*verdict)?;
+        Some(Event {
+            origin: origin.clone(),
+            seq,
+            id: EventId::from_bytes(*id),
+            revision: u32::from_le_bytes(*revision),
+            change: match change {
+                0 => Change::New,
+                1 => Change::Changed,
+                2 => Change::Vanished,
+                _ => return None,
+            },
+            time_ms: i64::from_le_bytes(*time),
+            verdict: (!verdict.is_empty()).then(|| Arc::from(&*verdict)),
+            json: part(*rest.first_chunk()?)?,
+        })
+    };
+    (first..).zip(heads.as_chunks().0).map(event).collect()
 }

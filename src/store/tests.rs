@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ledger::{Key, NewBlock},
-    slices::{Calls, Frontier, PageCommit, Progress, Setback, StreamId, Then},
-    spool::{NewChunk, NewEvent},
+    budget::Calls,
+    ledger::Key,
+    slices::{Frontier, PageCommit, Progress, Setback, StreamId, Then},
+    spool::NewEvent,
     *,
 };
 use crate::domain::{
     change::Known,
     event::{Change, EventId},
-    fingerprint::Member,
+    fingerprint::Members,
     name::{SinkName, SourceName},
     slice::{Interval, Stream},
 };
@@ -32,6 +33,10 @@ fn sink(name: &str) -> SinkName {
 
 fn minute(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 / 3600 * 3600 + minute * 60).unwrap()
+}
+
+fn members() -> Members {
+    Members::from_parts("a\u{1f}b\0".into(), vec![7]).unwrap()
 }
 
 impl Bench {
@@ -64,15 +69,15 @@ impl Bench {
         let tags = BTreeMap::from([("tenant".to_owned(), "acme".to_owned())]);
         let chunks = match events.as_slice() {
             [] => Vec::new(),
-            events => vec![NewChunk::new(stream, &tags, events).unwrap()],
+            events => vec![self.store.pack(stream, &tags, events).unwrap()],
         };
         let version = |text: &&str| {
-            let members = vec![Member { path: "a\u{1f}b".into(), hash: 7 }];
-            let known = Known { revision: 1, members, watched: format!("{{\"t\":\"{text}\"}}") };
+            let known =
+                Known { revision: 1, members: members(), watched: format!("{{\"t\":\"{text}\"}}") };
             (Key::new(from / 60, text), [u8::try_from(from % 256).unwrap(); 16], known)
         };
         let versions: Vec<_> = texts.iter().map(version).collect();
-        let ledger = vec![NewBlock::new(stream, &versions).unwrap()];
+        let ledger = vec![self.store.pack_versions(stream, &versions).unwrap()];
         let then = Then::Covered(Progress::anew(100));
         let calls = Calls { source: source(), day: "2026-11-20".into(), count: 2 };
         let page = PageCommit { slice, chunks, ledger, events: 1, then, calls };
@@ -136,7 +141,7 @@ async fn the_ledger_recalls_the_last_version() {
     let found = bench.store.look_up(stream, &keys).unwrap();
     let known = bench.store.recall(found[0].as_ref().unwrap()).unwrap();
     assert_eq!(known.watched, "{\"t\":\"b\"}");
-    assert_eq!(known.members, [Member { path: "a\u{1f}b".into(), hash: 7 }]);
+    assert_eq!(known.members, members());
     assert_eq!(found[1], None, "the same id at another hour is another record");
     assert_eq!(found[2].as_ref().unwrap().content, [60; 16]);
 

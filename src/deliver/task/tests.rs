@@ -16,8 +16,9 @@ use crate::{
     },
     sink::Unfit,
     store::{
-        slices::{Calls, Frontier, PageCommit, Progress, Then},
-        spool::{NewChunk, NewEvent},
+        budget::Calls,
+        slices::{Frontier, PageCommit, Progress, Then},
+        spool::NewEvent,
     },
 };
 
@@ -95,7 +96,7 @@ impl Bench {
             json: (*text).to_owned(),
         };
         let events: Vec<NewEvent> = texts.iter().map(event).collect();
-        let chunk = NewChunk::new(stream, &std::collections::BTreeMap::new(), &events).unwrap();
+        let chunk = self.store.pack(stream, &std::collections::BTreeMap::new(), &events).unwrap();
         let calls = Calls { source: source.clone(), day: "2026-11-20".into(), count: 1 };
         let (chunks, then) = (vec![chunk], Then::Covered(Progress::anew(100)));
         let page = PageCommit { slice, chunks, ledger: Vec::new(), events: 1, then, calls };

@@ -88,12 +88,13 @@ fn records(mut rows: Vec<Row>, window: Interval, warnings: &mut Vec<String>) -> 
 /// What tells rows of one key apart as long as possible: what does not count messages, then what
 /// reclassification does not move, then the rest. Busy rows first, so that a late one with few
 /// messages does not take another's place.
-fn order(row: &Row) -> (Vec<fingerprint::Member>, Reverse<[Option<i128>; 3]>, [u8; 16]) {
+fn order(row: &Row) -> impl Ord + use<> {
     let counts = |path: &str| path.starts_with("status") || path.starts_with("details");
-    let members = row.fingerprint.members.iter().filter(|member| !counts(&member.path));
+    let members = row.fingerprint.members.iter().filter(|member| !counts(member.path));
     let steady = ["total", "messageSizeTotal", "recipientsTotal"];
     let steady = steady.map(|name| row.counters.status.get(name).copied());
-    (members.cloned().collect(), Reverse(steady), row.fingerprint.content)
+    let members = members.map(|member| (member.path.to_owned(), member.hash));
+    (members.collect::<Vec<_>>(), Reverse(steady), row.fingerprint.content)
 }
 
 fn record(row: Row, ordinal: u32, window: Interval) -> Record {
