@@ -21,8 +21,9 @@ use postrider::{
     },
     store::{
         Store,
+        budget::Calls,
         ledger::{Key, NewBlock},
-        slices::{Calls, Frontier, PageCommit, Progress, SliceId, StreamId, Then},
+        slices::{Frontier, PageCommit, Progress, SliceId, StreamId, Then},
     },
 };
 use tokio::runtime::Runtime;

@@ -18,7 +18,7 @@ use crate::{
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
-    store::Store,
+    store::{Store, budget::day},
     supervisor::{End, Stop, Supervisor, Until},
 };
 
@@ -141,7 +141,11 @@ impl Parts {
         config: &config::Source,
         max_spool: u64,
     ) -> anyhow::Result<Arc<Activation>> {
-        let pace = Arc::new(Pace::new(config.rate_limit));
+        let today = day(self.clock.now());
+        let pace = Arc::new(match self.store.calls(&config.name, &today)? {
+            0 => Pace::new(config.rate_limit),
+            _ => Pace::resumed(config.rate_limit),
+        });
         match source(config, &pace, &self.clock)? {
             AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
             AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),

@@ -17,6 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
 mod block;
+pub mod budget;
 pub mod conditions;
 pub mod dead_letters;
 pub mod ledger;

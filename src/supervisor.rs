@@ -211,7 +211,8 @@ impl Runner {
                 }
             };
             let after = match &self.until {
-                Until::Done { after, .. } if !after.is_cancelled() => after.clone(),
+                // Also when that happened during the step.
+                Until::Done { after, .. } if !last => after.clone(),
                 _ => CancellationToken::new(),
             };
             tokio::select! {

@@ -11,8 +11,8 @@ use crate::{
     config::Config,
     store::{
         Store,
+        budget::day,
         conditions::{Condition, Party, State},
-        slices::day,
         spool,
     },
 };

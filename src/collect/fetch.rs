@@ -1,12 +1,11 @@
 //! One task a source: fetches what is planned, page after page, several slices side by side.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
@@ -17,40 +16,31 @@ use tracing::{Instrument, info, info_span, warn};
 
 use super::{
     compose,
+    diff::{News, diff},
+    page,
     plan::{self, Policy},
-    react::{self, react},
+    react::react,
 };
 use crate::{
     clock::Clock,
     config,
-    domain::{
-        change::{self, Known},
-        record::Record,
-        slice::Stream,
-    },
+    domain::{record::Record, slice::Stream},
     fault::{Fault, Kind},
     schedule::Activation,
     source::{Page, Query, Source, pace::Pace},
     store::{
         Store, StoreError,
+        budget::{Calls, day},
         conditions::{Party, State},
-        ledger::Key,
-        slices::{Calls, OpenSlice, PageCommit, Progress, Setback, SliceId, StreamId, Then, day},
-        spool::NewEvent,
+        slices::{OpenSlice, PageCommit, Setback, SliceId, StreamId, Then},
     },
     supervisor::{Step, Task},
 };
 
-/// Pages without records but with a token, running, before the search counts as broken.
-const EMPTY_PAGES: u32 = 3;
 /// Open slices beyond which no more are planned.
 const ENOUGH: u64 = 256;
 /// Faults of a slice, running, from which on its source counts as failing.
 const FAILING: u32 = 3;
-/// How often a full spool is looked at again.
-const SPOOL_LOOK: Duration = Duration::from_secs(1);
-/// The last success is written down at most this often.
-const OK_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 /// Collects one source.
 pub struct Collector<S> {
@@ -72,11 +62,11 @@ pub struct Memory {
     rng: Mutex<StdRng>,
     streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
     /// Calls of the pace that the budget has counted.
-    counted: AtomicU64,
+    pub(super) counted: AtomicU64,
     /// Held from looking records up until they are committed, so that two slices cannot both take
     /// a record for new.
     diffing: tokio::sync::Mutex<()>,
-    written: Mutex<Option<(State, Timestamp)>>,
+    pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     activated: Mutex<Option<Timestamp>>,
 }
@@ -146,32 +136,6 @@ impl<S: Source> Collector<S> {
             Ok(ids)
         };
         self.memory.streams.get_or_try_init(number).await
-    }
-
-    /// Why nothing may be asked now, if so.
-    async fn held(&self, now: Timestamp) -> Result<Option<Step>, StoreError> {
-        let name = &self.config.name;
-        if self.store.spool_bytes()? >= self.max_spool {
-            let why = "the spool is full: a sink does not keep up; the vendor keeps the data";
-            self.tell(State::SpoolFull, None, Some(why.into()), now).await?;
-            let until = now.checked_add(SPOOL_LOOK).unwrap_or(Timestamp::MAX);
-            return Ok(Some(Step::Waiting { until, why: why.into(), person: false }));
-        }
-        if self.written().is_some_and(|(state, _)| state == State::SpoolFull) {
-            self.tell(State::Ok, None, None, now).await?;
-        }
-        let Some(condition) = self.store.condition(Party::Source(name.as_str()))? else {
-            return Ok(None);
-        };
-        // Whoever restarts has perhaps mended the credentials.
-        let fresh = self.written().is_none();
-        let Some(until) = condition.until.filter(|until| *until > now) else { return Ok(None) };
-        let person = condition.state == State::AuthFailed;
-        if fresh && person {
-            return Ok(None);
-        }
-        let why = condition.error.unwrap_or_else(|| condition.state.as_str().into());
-        Ok(Some(Step::Waiting { until, why: format!("{name}: {why}"), person }))
     }
 
     /// Opens the slices that were due at the last activation, as many as are useful at once.
@@ -247,7 +211,7 @@ impl<S: Source> Collector<S> {
                 verdicts: Vec::new(),
             };
             let page = match self.source.fetch(&query).await {
-                Ok(page) => check(page, &slice),
+                Ok(page) => page::check(page, &slice),
                 Err(fault) => Err(fault),
             };
             let then = match page {
@@ -276,7 +240,7 @@ impl<S: Source> Collector<S> {
         for warning in &page.warnings {
             warn!("{warning}");
         }
-        let then = after_page(&page, slice, self.source.limits().page_size);
+        let then = page::after(&page, slice, self.source.limits().page_size);
         let streams = self.streams().await?;
         let context = compose::Context {
             source: &self.config.name,
@@ -292,7 +256,7 @@ impl<S: Source> Collector<S> {
             let of_stream = |record: &Record| record.stream == *stream;
             let (records, others) = page.records.into_iter().partition(of_stream);
             page.records = others;
-            let (events, versions) = self.diff(*id, records, context)?;
+            let News { events, versions } = diff(&self.store, *id, records, context)?;
             if events.is_empty() {
                 continue;
             }
@@ -341,53 +305,6 @@ impl<S: Source> Collector<S> {
         Ok(then)
     }
 
-    /// The events of what is new, and the versions for the ledger.
-    #[expect(clippy::type_complexity, reason = "two lists that are made together")]
-    fn diff(
-        &self,
-        stream: StreamId,
-        records: Vec<Record>,
-        context: compose::Context<'_>,
-    ) -> Result<(Vec<NewEvent>, Vec<(Key, [u8; 16], Known)>), StoreError> {
-        if records.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        let keys: Vec<Key> = records.iter().map(|record| key(record, context)).collect();
-        let known = self.store.look_up(stream, &keys)?;
-        let mut events = Vec::new();
-        let mut versions: Vec<(Key, [u8; 16], Known)> = Vec::new();
-        // The same record may come twice on one page.
-        let mut newest: HashMap<Key, usize> = HashMap::new();
-        for ((record, key), entry) in records.into_iter().zip(keys).zip(known) {
-            let content = record.fingerprint.content;
-            let before = match (newest.get(&key), entry) {
-                (Some(index), _) => {
-                    let (_, was, known) = &versions[*index];
-                    if *was == content {
-                        continue;
-                    }
-                    Some(known.clone())
-                }
-                (None, Some(entry)) if entry.content == content => continue,
-                (None, Some(entry)) => Some(self.store.recall(&entry)?),
-                (None, None) => None,
-            };
-            let revision = change::next(before.as_ref(), &record, context.collected_at);
-            events.push(compose::event(&record, &revision, context));
-            let known = Known {
-                revision: revision.number,
-                members: record.fingerprint.members,
-                watched: revision.watched,
-            };
-            let index = *newest.entry(key).or_insert(versions.len());
-            match versions.get_mut(index) {
-                Some(version) => *version = (key, content, known),
-                None => versions.push((key, content, known)),
-            }
-        }
-        Ok((events, versions))
-    }
-
     async fn fail(&self, slice: &OpenSlice, fault: &Fault) -> Result<Done, StoreError> {
         let now = self.clock.now();
         let name = self.config.name.as_str();
@@ -425,114 +342,16 @@ impl<S: Source> Collector<S> {
         Ok(Done { next: Next::GoOn, worked })
     }
 
-    /// Whether the day's calls are spent; if so the source pauses until the vendor's next day.
-    async fn spent(&self, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(per_day) = self.config.rate_limit.per_day else { return Ok(false) };
-        let uncounted =
-            self.pace.calls().saturating_sub(self.memory.counted.load(Ordering::Relaxed));
-        if self.store.calls(&self.config.name, &day(now))? + uncounted < u64::from(per_day) {
-            return Ok(false);
-        }
-        let until = react::next_day(now);
-        let why = format!("the day's {per_day} calls (rate_limit.per_day) are spent");
-        self.tell(State::QuotaSpent, Some(until), Some(why), now).await?;
-        Ok(true)
-    }
-
     /// The calls made since the last count.
     fn calls(&self, now: Timestamp) -> Calls {
         let made = self.pace.calls();
         let count = made.saturating_sub(self.memory.counted.swap(made, Ordering::Relaxed));
         Calls { source: self.config.name.clone(), day: day(now), count }
     }
-
-    async fn tell_ok(&self, now: Timestamp) -> Result<(), StoreError> {
-        let lately = self.written().is_some_and(|(state, at)| {
-            state == State::Ok && now.duration_since(at).abs() < OK_EVERY
-        });
-        if lately { Ok(()) } else { self.tell(State::Ok, None, None, now).await }
-    }
-
-    async fn tell(
-        &self,
-        state: State,
-        until: Option<Timestamp>,
-        error: Option<String>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let name = self.config.name.as_str();
-        let before = self.written().map(|(state, _)| state);
-        let (until_text, state_text) = (until.map(tracing::field::display), state.as_str());
-        match before {
-            Some(before) if before == state => {}
-            None if state == State::Ok => {}
-            _ if state == State::Ok => info!(parent: None, source = name, "source is well again"),
-            _ => {
-                warn!(parent: None, source = name, state = state_text, until = until_text, error, "source pauses");
-            }
-        }
-        *locked(&self.memory.written) = Some((state, now));
-        self.store.set_condition(Party::Source(name), state, until, error, now).await
-    }
-
-    fn written(&self) -> Option<(State, Timestamp)> {
-        *locked(&self.memory.written)
-    }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Where the ledger files a record. What has no time of its own is filed with the slice; the
-/// licence, which never ages, apart.
-fn key(record: &Record, context: compose::Context<'_>) -> Key {
-    let at = record.time.unwrap_or(context.slice.start());
-    let hour =
-        if record.stream == Stream::Entitlement { 0 } else { at.as_second().div_euclid(3600) };
-    Key::new(hour, &record.id)
-}
-
-/// Refuses a page that cannot be right.
-fn check(page: Page, slice: &OpenSlice) -> Result<Page, Fault> {
-    let second = jiff::SignedDuration::from_secs(1);
-    if let Some(theirs) = page.server_time
-        && slice.interval.end().duration_since(theirs) > second
-    {
-        // What the vendor does not have yet would count as covered.
-        return Err(Fault::transient(format!(
-            "the slice ends after the vendor's time {theirs}: set this machine's clock"
-        )));
-    }
-    if page.next.is_some() && page.next == slice.progress.page_token {
-        return Err(Fault::new(Kind::PageTokenRejected, "the vendor's page token repeats itself"));
-    }
-    if page.next.is_some() && page.received == 0 && slice.progress.empty_pages + 1 >= EMPTY_PAGES {
-        let what = format!("{EMPTY_PAGES} pages running have a page token but no records");
-        return Err(Fault::new(Kind::PageTokenRejected, what));
-    }
-    Ok(page)
-}
-
-/// Where a slice stands after a page.
-fn after_page(page: &Page, slice: &OpenSlice, first_page_size: u32) -> Then {
-    let before = &slice.progress;
-    let progress = Progress {
-        page_token: page.next.clone(),
-        page_size: before.page_size,
-        pages: before.pages + 1,
-        empty_pages: if page.received == 0 { before.empty_pages + 1 } else { 0 },
-        received: before.received + page.received,
-        total: if before.pages == 0 { page.total } else { before.total },
-    };
-    if progress.page_token.is_some() {
-        return Then::Next(progress);
-    }
-    let fewer = progress.total.is_some_and(|total| total > progress.received);
-    if fewer && slice.refetched == 0 {
-        return Then::Refetch(Progress::anew(first_page_size));
-    }
-    Then::Covered(progress)
 }
 
 #[cfg(test)]

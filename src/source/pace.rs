@@ -43,6 +43,16 @@ impl Pace {
         Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0) }
     }
 
+    /// Goes on after another process, or another configuration, whose calls the vendor still
+    /// remembers: at the steady rate, without a burst to begin with.
+    pub fn resumed(limit: RateLimit) -> Self {
+        let pace = Self::new(limit);
+        let limiter = pace.gear().limiter.clone();
+        let burst = (0..limit.burst).map_while(|_| limiter.check().ok()).count();
+        tracing::debug!(burst, "the pace is resumed");
+        pace
+    }
+
     /// Waits until one more call is allowed, and counts it.
     pub async fn take(&self) {
         loop {

@@ -1,9 +1,15 @@
 //! Slices, coverage and the live frontier.
 
-use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+mod rows;
 
-use super::{Store, StoreError, ledger, spool};
+use jiff::Timestamp;
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::{
+    Store, StoreError,
+    budget::{self, Calls, day},
+    ledger, spool,
+};
 use crate::domain::{
     name::SourceName,
     slice::{Interval, Pass, Stream},
@@ -101,15 +107,6 @@ pub enum Setback {
     Refused,
 }
 
-/// Calls to be counted for a source's day.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Calls {
-    pub source: SourceName,
-    /// `YYYY-MM-DD`, UTC.
-    pub day: String,
-    pub count: u64,
-}
-
 /// How far live collection of a stream has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Frontier {
@@ -158,10 +155,10 @@ impl Store {
     ) -> Result<(), StoreError> {
         self.write("plan-live", move |tx| {
             if let Some(lost) = lost {
-                insert(tx, stream, Pass::Live, lost, "lost", page_size, Some(LOST))?;
+                rows::insert(tx, stream, Pass::Live, lost, "lost", page_size, Some(LOST))?;
             }
             for interval in slices {
-                insert(tx, stream, Pass::Live, interval, "open", page_size, None)?;
+                rows::insert(tx, stream, Pass::Live, interval, "open", page_size, None)?;
             }
             let sql = "INSERT INTO frontier VALUES (?1, ?2, ?3)
                 ON CONFLICT DO UPDATE SET to_ms = excluded.to_ms";
@@ -212,7 +209,7 @@ impl Store {
                     ledger::insert(tx, block)?;
                 }
                 let next = spool::append(tx, &page.chunks)?;
-                count_calls(tx, &page.calls)?;
+                budget::count(tx, &page.calls)?;
                 let (state, progress, refetch) = match &page.then {
                     Then::Next(progress) => ("open", progress, 0),
                     Then::Covered(progress) => ("covered", progress, 0),
@@ -236,7 +233,7 @@ impl Store {
                     refetch
                 ])?;
                 if state == "covered" {
-                    cover(tx, page.slice)?;
+                    rows::cover(tx, page.slice)?;
                 }
                 Ok(next)
             })
@@ -256,7 +253,7 @@ impl Store {
         calls: Calls,
     ) -> Result<(), StoreError> {
         self.write("set-back", move |tx| {
-            count_calls(tx, &calls)?;
+            budget::count(tx, &calls)?;
             match setback {
                 Setback::Again { not_before, progress } => {
                     let sql =
@@ -279,9 +276,9 @@ impl Store {
                         ])?;
                     }
                 }
-                Setback::Split { page_size } => split(tx, slice, page_size, &error)?,
-                Setback::Lost { before } => lose(tx, slice, before, &error)?,
-                Setback::Refused => close(tx, slice, "refused", &error)?,
+                Setback::Split { page_size } => rows::split(tx, slice, page_size, &error)?,
+                Setback::Lost { before } => rows::lose(tx, slice, before, &error)?,
+                Setback::Refused => rows::close(tx, slice, "refused", &error)?,
             }
             Ok(())
         })
@@ -300,16 +297,6 @@ impl Store {
         })
     }
 
-    /// Calls counted for a source's UTC day.
-    pub fn calls(&self, source: &SourceName, day: &str) -> Result<u64, StoreError> {
-        self.read("calls", |view| {
-            let sql = "SELECT calls FROM budget WHERE source = ? AND day = ?";
-            let calls =
-                view.prepare_cached(sql)?.query_row([source.as_str(), day], |row| row.get(0));
-            Ok(calls.optional()?.unwrap_or(0))
-        })
-    }
-
     /// Forgets covered slices that ended before `before`; coverage and gaps stay.
     pub async fn forget_slices(&self, before: Timestamp) -> Result<(), StoreError> {
         self.write("forget-slices", move |tx| {
@@ -323,11 +310,6 @@ impl Store {
 
 /// Why a slice was lost.
 const LOST: &str = "past the vendor's retention when it could be asked for";
-
-/// The UTC day of a time, as the budget counts.
-pub fn day(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%d").to_string()
-}
 
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let millis: i64 = row.get(column)?;
@@ -364,91 +346,4 @@ fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
         not_before: time(row, 13)?,
         events: row.get(14)?,
     })
-}
-
-fn insert(
-    tx: &Connection,
-    stream: StreamId,
-    pass: Pass,
-    interval: Interval,
-    state: &str,
-    page_size: u32,
-    error: Option<&str>,
-) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO slice (stream_id, pass, start_ms, end_ms, state, page_size, error)
-        VALUES (?, ?, ?, ?, ?, ?, ?)";
-    let (start, end) = (interval.start().as_millisecond(), interval.end().as_millisecond());
-    tx.prepare_cached(sql)?
-        .execute(params![stream.0, pass.as_str(), start, end, state, page_size, error])
-        .map(drop)
-}
-
-fn close(tx: &Connection, slice: SliceId, state: &str, error: &str) -> rusqlite::Result<()> {
-    let sql = "UPDATE slice SET state = ?2, error = ?3, page_token = NULL WHERE id = ?1";
-    tx.prepare_cached(sql)?.execute(params![slice.0, state, error]).map(drop)
-}
-
-/// Closes the part of a slice before a time as lost; the rest is a slice of its own.
-fn lose(
-    tx: &Connection,
-    slice: SliceId,
-    before: Option<Timestamp>,
-    error: &str,
-) -> rusqlite::Result<()> {
-    let sql = "SELECT stream_id, pass, start_ms, end_ms, page_size FROM slice WHERE id = ?";
-    let (stream, pass, whole, page_size) = tx.prepare_cached(sql)?.query_row([slice.0], |row| {
-        Ok((StreamId(row.get(0)?), pass(row, 1)?, interval(row, 2)?, row.get(4)?))
-    })?;
-    let inside = before.filter(|before| whole.start() < *before && *before < whole.end());
-    let kept = inside.and_then(|before| Interval::new(before, whole.end()));
-    if let Some(kept) = kept {
-        let sql = "UPDATE slice SET end_ms = ?2 WHERE id = ?1";
-        tx.prepare_cached(sql)?.execute(params![slice.0, kept.start().as_millisecond()])?;
-        insert(tx, stream, pass, kept, "open", page_size, None)?;
-    }
-    close(tx, slice, "lost", error)
-}
-
-fn split(tx: &Connection, slice: SliceId, page_size: u32, error: &str) -> rusqlite::Result<()> {
-    let sql = "SELECT stream_id, pass, start_ms, end_ms FROM slice WHERE id = ?";
-    let (stream, pass, whole) = tx.prepare_cached(sql)?.query_row([slice.0], |row| {
-        Ok((StreamId(row.get(0)?), pass(row, 1)?, interval(row, 2)?))
-    })?;
-    let Some((left, right)) = whole.halves() else {
-        return close(tx, slice, "refused", error);
-    };
-    close(tx, slice, "split", error)?;
-    insert(tx, stream, pass, left, "open", page_size, None)?;
-    insert(tx, stream, pass, right, "open", page_size, None)
-}
-
-/// Adds a slice to the coverage of its stream and pass, merged with what it touches.
-fn cover(tx: &Connection, slice: SliceId) -> rusqlite::Result<()> {
-    let sql = "SELECT stream_id, pass, start_ms, end_ms FROM slice WHERE id = ?";
-    let (stream, pass, mut start, mut end): (i64, String, i64, i64) = tx
-        .prepare_cached(sql)?
-        .query_row([slice.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)))?;
-    let sql = "DELETE FROM coverage WHERE stream_id = ?1 AND pass = ?2
-            AND start_ms <= ?4 AND end_ms >= ?3 RETURNING start_ms, end_ms";
-    let mut touching = tx.prepare_cached(sql)?;
-    let touching = touching.query_map(params![stream, pass, start, end], |row| {
-        Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?))
-    })?;
-    for interval in touching {
-        let (from, to) = interval?;
-        (start, end) = (start.min(from), end.max(to));
-    }
-    let sql = "INSERT INTO coverage VALUES (?, ?, ?, ?)";
-    tx.prepare_cached(sql)?.execute(params![stream, pass, start, end]).map(drop)
-}
-
-fn count_calls(tx: &Connection, calls: &Calls) -> rusqlite::Result<()> {
-    if calls.count == 0 {
-        return Ok(());
-    }
-    let sql = "INSERT INTO budget VALUES (?1, ?2, ?3)
-        ON CONFLICT DO UPDATE SET calls = calls + excluded.calls";
-    tx.prepare_cached(sql)?
-        .execute(params![calls.source.as_str(), calls.day, calls.count])
-        .map(drop)
 }

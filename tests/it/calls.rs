@@ -123,3 +123,22 @@ async fn limited_by_minute() {
     );
     assert_settled(&home.status().await);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_does_not_pass_the_limit_either() {
+    let mut options = plain(1_000);
+    options.etd.limits.per_second = Some(Rate { rate: 2.0, burst: 4 });
+    let simulation = simulate(options).await;
+    let home = Home::new();
+    let limit = "rate_limit = { per_second = 2, burst = 4, per_day = 100000 }";
+    home.configure(&[etd(&simulation.etd_url, limit), home.file_sink()]);
+    for _ in 0..3 {
+        let process = home.start(&["run"]);
+        let goal = searches(&simulation.stats()) + 4;
+        until("searches", || (searches(&simulation.stats()) >= goal).then_some(())).await;
+        process.kill9().await;
+    }
+    home.once().await;
+    assert_eq!(simulation.stats().etd.limited, 0, "{:?}", simulation.stats().etd);
+    assert_settled(&home.status().await);
+}

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use rusqlite::Connection;
+use serde_json::Value;
 
 use crate::{
     harness::{Home, etd, plain, simulate, until},
@@ -63,8 +64,8 @@ async fn status_reads_while_the_daemon_writes_and_changes_nothing() {
     let home = Home::new();
     home.configure(&[etd(&simulation.etd_url, crate::signals::EACH_SECOND), home.file_sink()]);
     let process = home.start(&["run"]);
-    let first = home.status_when("delivery", |s| s["sinks"][0]["delivered"] != 0).await;
-    let delivered = |status: &serde_json::Value| status["sinks"][0]["delivered"].as_u64().unwrap();
+    let delivered = |status: &Value| status["sinks"][0]["delivered"].as_u64().unwrap_or(0);
+    let first = home.status_when("delivery", |status| delivered(status) > 0).await;
     let later = home.status_when("more", |s| delivered(s) > delivered(&first) + 20).await;
     assert_eq!(later["running"], true);
     assert_eq!(later["sources"][0]["state"], "ok", "{later:#}");

@@ -1,6 +1,6 @@
 //! The collector against a scripted source and a real store.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 use rand::SeedableRng;
 use serde_json::value::RawValue;

@@ -1,0 +1,75 @@
+//! What is new among records, against the ledger.
+
+use std::collections::HashMap;
+
+use super::compose::{self, Context};
+use crate::{
+    domain::{
+        change::{self, Known},
+        record::Record,
+        slice::Stream,
+    },
+    store::{Store, StoreError, ledger::Key, slices::StreamId, spool::NewEvent},
+};
+
+/// What a page adds to a stream.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    pub(super) events: Vec<NewEvent>,
+    /// For the ledger: where each record is filed, its content, and what to remember.
+    pub(super) versions: Vec<(Key, [u8; 16], Known)>,
+}
+
+/// The events of what is new, and the versions for the ledger.
+pub(super) fn diff(
+    store: &Store,
+    stream: StreamId,
+    records: Vec<Record>,
+    context: Context<'_>,
+) -> Result<News, StoreError> {
+    if records.is_empty() {
+        return Ok(News::default());
+    }
+    let keys: Vec<Key> = records.iter().map(|record| key(record, context)).collect();
+    let known = store.look_up(stream, &keys)?;
+    let News { mut events, mut versions } = News::default();
+    // The same record may come twice on one page.
+    let mut newest: HashMap<Key, usize> = HashMap::new();
+    for ((record, key), entry) in records.into_iter().zip(keys).zip(known) {
+        let content = record.fingerprint.content;
+        let before = match (newest.get(&key), entry) {
+            (Some(index), _) => {
+                let (_, was, known) = &versions[*index];
+                if *was == content {
+                    continue;
+                }
+                Some(known.clone())
+            }
+            (None, Some(entry)) if entry.content == content => continue,
+            (None, Some(entry)) => Some(store.recall(&entry)?),
+            (None, None) => None,
+        };
+        let revision = change::next(before.as_ref(), &record, context.collected_at);
+        events.push(compose::event(&record, &revision, context));
+        let known = Known {
+            revision: revision.number,
+            members: record.fingerprint.members,
+            watched: revision.watched,
+        };
+        let index = *newest.entry(key).or_insert(versions.len());
+        match versions.get_mut(index) {
+            Some(version) => *version = (key, content, known),
+            None => versions.push((key, content, known)),
+        }
+    }
+    Ok(News { events, versions })
+}
+
+/// Where the ledger files a record. What has no time of its own is filed with the slice; the
+/// licence, which never ages, apart.
+fn key(record: &Record, context: Context<'_>) -> Key {
+    let at = record.time.unwrap_or(context.slice.start());
+    let hour =
+        if record.stream == Stream::Entitlement { 0 } else { at.as_second().div_euclid(3600) };
+    Key::new(hour, &record.id)
+}
