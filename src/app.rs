@@ -18,7 +18,7 @@ use crate::{
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
-    store::{Store, slices::day},
+    store::{Store, budget::day},
     supervisor::{End, Stop, Supervisor, Until},
 };
 
