@@ -15,6 +15,7 @@ use crate::{
     config::{self, Config, Schedule, SinkKind, Vendor},
     deliver::Deliverer,
     http,
+    rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
@@ -218,6 +219,13 @@ impl Parts {
             let (store, clock, sources) = (store.clone(), clock.clone(), sources.clone());
             Forgetter { store, clock, sources, due: Timestamp::MIN }
         });
+        if self.mode == Mode::Daemon {
+            let (store, activation) = (self.store.clone(), Arc::new(Activation::default()));
+            let wake = activation.wake();
+            self.assist("rest timer".into(), schedule::every(rest::EVERY, activation));
+            let rest = move || Rest::new(store.clone());
+            self.supervisor.start("rest".into(), wake, Until::Stopped, rest);
+        }
         let mut spooled = self.store.spooled();
         self.assist("bell".into(), async move {
             while spooled.changed().await.is_ok() {

@@ -144,6 +144,19 @@ impl Store {
         self.shared.spooled.subscribe()
     }
 
+    /// Grows with each transaction.
+    pub fn changes(&self) -> u64 {
+        self.shared.writer.as_ref().map_or(0, writer::Writer::asked)
+    }
+
+    /// Lets go of what is kept for speed.
+    pub async fn shrink(&self) -> Result<(), StoreError> {
+        self.readers().clear();
+        self.shared.chunks.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shared.codec.clear();
+        self.write("shrink", |tx| tx.execute_batch("PRAGMA shrink_memory")).await
+    }
+
     /// Runs `work` in a transaction called `name` and returns when it is durable. What waits at
     /// the same time is committed together.
     async fn write<T: Send + 'static>(

@@ -40,6 +40,12 @@ pub type Chunk = Arc<[Event]>;
 #[derive(Default)]
 pub(super) struct Cache(VecDeque<Chunk>);
 
+impl Cache {
+    pub(super) fn clear(&mut self) {
+        self.0 = VecDeque::new();
+    }
+}
+
 /// What the spool holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Size {

@@ -1,7 +1,13 @@
 //! The one thread that writes. It takes what waits in its queue into one commit, so that many
 //! small transactions share a flush to disk.
 
-use std::{sync::Arc, thread};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    thread,
+};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +25,7 @@ type Job = Box<dyn FnOnce(Result<&Connection, Arc<str>>) -> Reply + Send>;
 
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
+    asked: AtomicU64,
 }
 
 impl Writer {
@@ -27,7 +34,7 @@ impl Writer {
         // Detached: it ends when the last sender is gone, and a transaction under way is either
         // committed or, by SQLite's journal, never happened.
         drop(thread::Builder::new().name("store-writer".into()).spawn(|| run(connection, jobs)));
-        Self { queue }
+        Self { queue, asked: AtomicU64::new(0) }
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -35,6 +42,7 @@ impl Writer {
         name: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move |begun| {
             let result = match begun {
@@ -50,6 +58,13 @@ impl Writer {
         });
         self.queue.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
+    }
+}
+
+impl Writer {
+    /// Transactions asked for since the start.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 }
 

@@ -1,0 +1,47 @@
+//! What an idle daemon does: it gives back the memory that the last work took.
+
+use crate::{
+    heap,
+    store::{Store, StoreError},
+    supervisor::{Step, Task},
+};
+
+/// How often it looks.
+pub const EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// Lets go of caches when nothing was collected or delivered between two looks.
+pub struct Rest {
+    store: Store,
+    seen: Option<u64>,
+    rested: bool,
+}
+
+impl Rest {
+    pub fn new(store: Store) -> Self {
+        Self { store, seen: None, rested: false }
+    }
+}
+
+impl Task for Rest {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let changes = self.store.changes();
+        if self.seen != Some(changes) {
+            self.seen = Some(changes);
+            self.rested = false;
+        } else if !self.rested {
+            self.rested = true;
+            self.rest().await?;
+            // Resting writes too, if nothing that counts.
+            self.seen = Some(self.store.changes());
+        }
+        Ok(Step::Idle)
+    }
+}
+
+impl Rest {
+    async fn rest(&self) -> Result<(), StoreError> {
+        self.store.shrink().await?;
+        heap::give_back();
+        Ok(())
+    }
+}
