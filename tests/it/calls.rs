@@ -41,10 +41,14 @@ async fn with_nothing_wrong_a_slice_costs_one_call_more_than_its_pages_at_most()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_it_goes_on_inside_the_slice() {
     const IN_FLIGHT: u64 = 3;
+    // Slow enough to be killed inside its slices.
+    let extra = format!(
+        "max_in_flight = {IN_FLIGHT}\n\
+         rate_limit = {{ per_second = 100, burst = 4, per_day = 100000 }}"
+    );
     let whole = {
         let simulation = simulate(plain(6_000)).await;
         let home = Home::new();
-        let extra = format!("max_in_flight = {IN_FLIGHT}");
         home.configure(&[etd(&simulation.etd_url, &extra), home.file_sink()]);
         home.once().await;
         searches(&simulation.stats())
@@ -52,7 +56,6 @@ async fn after_a_kill_it_goes_on_inside_the_slice() {
     for kill_after in [2, 11, 29] {
         let simulation = simulate(plain(6_000)).await;
         let home = Home::new();
-        let extra = format!("max_in_flight = {IN_FLIGHT}");
         home.configure(&[etd(&simulation.etd_url, &extra), home.file_sink()]);
         let process = home.start(&["run"]);
         let answered = || (searches(&simulation.stats()) >= kill_after).then_some(());

@@ -120,7 +120,12 @@ async fn a_page_token_that_expired_while_we_were_away_restarts_the_slice() {
     let simulation = simulate(options).await;
     let home = Home::new();
     home.configure(&[
-        etd(&simulation.etd_url, "slice = \"12h\"\nmax_in_flight = 1"),
+        // One slice of twenty pages, slow enough to be killed inside it.
+        etd(
+            &simulation.etd_url,
+            "slice = \"31d\"\nmax_in_flight = 1\n\
+             rate_limit = { per_second = 20, burst = 1, per_day = 100000 }",
+        ),
         hec(&simulation.hec_url, ""),
         home.file_sink(),
     ]);
