@@ -107,25 +107,28 @@ fn limiter(limit: RateLimit, share: f64) -> std::sync::Arc<DefaultDirectRateLimi
     std::sync::Arc::new(DefaultDirectRateLimiter::direct(quota.allow_burst(burst)))
 }
 
+/// Calls may arrive this much later than they left, and others right behind them.
+const JITTER: Duration = Duration::from_millis(250);
+
 /// The period of one call and the burst that keep every window within `limit` as the vendor sees
 /// it, where calls arrive with jitter.
 ///
-/// A limit a second with a burst is the vendor's token bucket: one call less in the burst leaves
-/// room for calls that catch up with the one before them. A limit a minute holds in every window
-/// of 60 seconds, so the burst comes out of the rate.
+/// A limit a second with a burst is the vendor's token bucket: some calls less in the burst leave
+/// room for calls that catch up with those before them. A limit a minute holds in every window of
+/// 60 seconds, so the burst comes out of the rate.
 fn quota(limit: RateLimit) -> (Duration, NonZeroU32) {
     let calls = limit.calls.max(1);
-    if limit.window <= Duration::from_secs(1) {
-        let period = limit.window / calls;
-        return match NonZeroU32::new(limit.burst.saturating_sub(1)) {
-            Some(burst) => (period, burst),
-            None => (period.mul_f64(1.04), NonZeroU32::MIN),
-        };
+    let minute = limit.window > Duration::from_secs(1);
+    let burst = if minute { limit.burst.clamp(1, calls.div_ceil(2)) } else { limit.burst.max(1) };
+    let spread = if minute { (calls - burst).max(1) } else { calls };
+    let period = limit.window / spread;
+    let room = JITTER.as_nanos().div_ceil(period.as_nanos().max(1));
+    let room = u32::try_from(room).unwrap_or(u32::MAX).min(burst / 2).max(1);
+    match NonZeroU32::new(burst.saturating_sub(room)) {
+        Some(burst) => (period, burst),
+        // No room to give away: a little slower instead.
+        None => (period.mul_f64(1.04), NonZeroU32::MIN),
     }
-    let burst = limit.burst.clamp(1, calls.div_ceil(2));
-    let spread = (calls - burst).max(1);
-    let burst = NonZeroU32::new(burst.saturating_sub(1)).unwrap_or(NonZeroU32::MIN);
-    (limit.window / spread, burst)
 }
 
 #[cfg(test)]
@@ -154,7 +157,7 @@ mod tests {
         let second = quota(limit(2, 1, 4));
         assert_eq!(second, (Duration::from_millis(500), NonZeroU32::new(3).unwrap()));
         let (period, burst) = quota(limit(1000, 60, 50));
-        assert_eq!(burst.get(), 49);
+        assert_eq!(burst.get(), 46);
         assert!(60.0 / period.as_secs_f64() >= 950.0);
     }
 
