@@ -9,6 +9,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use jiff::Timestamp;
 
 use crate::domain::{
+    filter::Filter,
     name::{SinkName, SourceName},
     slice::Stream,
 };
@@ -128,19 +129,8 @@ pub struct CiscoEtd {
     pub api_key: Option<Secret>,
     /// 1 to 100.
     pub page_size: u32,
-    pub filter: EtdFilter,
+    pub filter: Filter,
     pub reconcile: bool,
-}
-
-/// The vendor's search filters; an empty one is not sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct EtdFilter {
-    pub verdicts: Vec<String>,
-    pub directions: Vec<String>,
-    pub subject: String,
-    pub filename: String,
-    pub file_sha256: String,
-    pub url: String,
 }
 
 #[derive(Debug, Clone)]

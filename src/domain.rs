@@ -3,7 +3,9 @@
 pub mod change;
 pub mod counters;
 pub mod event;
+pub mod filter;
 pub mod fingerprint;
 pub mod name;
 pub mod record;
 pub mod slice;
+pub mod usage;

@@ -1,12 +1,16 @@
 //! Vendor accounts. A source fetches one page and reads its records; which slices to fetch, when
 //! to retry and what to store is the collector's business.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use crate::{
     domain::{
+        filter::Filter,
         record::Record,
         slice::{Interval, Stream},
+        usage::Reading,
     },
     fault::Fault,
 };
@@ -31,8 +35,8 @@ pub struct Query {
     pub page_token: Option<String>,
     /// Records a page; ignored by vendors that do not page.
     pub page_size: u32,
-    /// Verdicts to narrow to, in place of the source's own; empty: the source's own.
-    pub verdicts: Vec<String>,
+    /// What to narrow to; where it is empty, the source's own filter counts.
+    pub narrow: Filter,
 }
 
 /// One page as the vendor returned it.
@@ -52,6 +56,14 @@ pub struct Page {
     pub warnings: Vec<String>,
 }
 
+/// A licence as the vendor tells it, and what is used of it.
+#[derive(Debug)]
+pub struct Survey {
+    /// The entitlement.
+    pub record: Record,
+    pub reading: Reading,
+}
+
 /// What the vendor allows, as far as planning must know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -59,6 +71,8 @@ pub struct Limits {
     pub retention: Option<std::time::Duration>,
     /// Slices begin and end at multiples of their length, and are fetched only when complete.
     pub aligned: bool,
+    /// An answer is all there is in the interval: what it lacks is gone.
+    pub whole: bool,
     /// The page size to begin with.
     pub page_size: u32,
 }
@@ -76,6 +90,24 @@ pub trait Source: Send + Sync + 'static {
     /// Fetches one page. Takes a call from the source's [`pace::Pace`] for each request that it
     /// makes, token requests included. Renews an expired token by itself, once.
     fn fetch(&self, query: &Query) -> impl Future<Output = Result<Page, Fault>> + Send;
+
+    /// The vendor's own count of the messages that were delivered in `day`, by direction in lower
+    /// case; `None` where the vendor counts nothing.
+    fn count(
+        &self,
+        _day: Interval,
+    ) -> impl Future<Output = Result<Option<BTreeMap<String, u64>>, Fault>> + Send {
+        async { Ok(None) }
+    }
+
+    /// What the licence allows and what is used of it, asked for its whole period; `None` where
+    /// the vendor tells no such thing.
+    fn survey(
+        &self,
+        _now: Timestamp,
+    ) -> impl Future<Output = Result<Option<Survey>, Fault>> + Send {
+        async { Ok(None) }
+    }
 
     /// Tries the credentials and one small search; the text says what was found.
     fn probe(&self, now: Timestamp) -> impl Future<Output = Result<String, Fault>> + Send;

@@ -208,7 +208,7 @@ impl<S: Source> Collector<S> {
                 interval: slice.interval,
                 page_token: slice.progress.page_token.clone(),
                 page_size: slice.progress.page_size,
-                verdicts: Vec::new(),
+                narrow: crate::domain::filter::Filter::default(),
             };
             let page = match self.source.fetch(&query).await {
                 Ok(page) => page::check(page, &slice),

@@ -101,6 +101,7 @@ mod tests {
             limits: Limits {
                 retention: Some(Duration::from_hours(90 * 24 - 1)),
                 aligned,
+                whole: false,
                 page_size: 100,
             },
         }

@@ -17,7 +17,10 @@ use super::{
 use crate::{
     clock::Clock,
     config,
-    domain::slice::{Interval, Stream},
+    domain::{
+        filter::Filter,
+        slice::{Interval, Stream},
+    },
     fault::{Fault, Kind},
 };
 
@@ -73,7 +76,12 @@ impl Source for CiscoEtd {
     }
 
     fn limits(&self) -> Limits {
-        Limits { retention: Some(RETENTION), aligned: false, page_size: self.config.page_size }
+        Limits {
+            retention: Some(RETENTION),
+            aligned: false,
+            whole: false,
+            page_size: self.config.page_size,
+        }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
@@ -115,7 +123,7 @@ impl Source for CiscoEtd {
         let interval = ago(60).ok().zip(ago(15).ok());
         let interval = interval.and_then(|(start, end)| Interval::new(start, end));
         let interval = interval.ok_or_else(|| Fault::refused("the clock is out of range"))?;
-        let query = Query { interval, page_token: None, page_size: 1, verdicts: Vec::new() };
+        let query = Query { interval, page_token: None, page_size: 1, narrow: Filter::default() };
         let page = self.fetch(&query).await?;
         let messages = match (page.total, page.received) {
             (Some(total), received) if total >= received => total.to_string(),

@@ -20,7 +20,10 @@ use super::{
 use crate::{
     clock::Clock,
     config,
-    domain::slice::{Interval, Stream},
+    domain::{
+        filter::Filter,
+        slice::{Interval, Stream},
+    },
     fault::{Fault, Kind},
 };
 
@@ -90,7 +93,7 @@ impl Source for ProofpointSer {
 
     fn limits(&self) -> Limits {
         // An answer has no pages; no age limit is documented.
-        Limits { retention: None, aligned: true, page_size: 1 }
+        Limits { retention: None, aligned: true, whole: true, page_size: 1 }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
@@ -128,7 +131,7 @@ impl Source for ProofpointSer {
         let window = start.ok().and_then(|start| Interval::new(start, end));
         let window = window.ok_or_else(|| Fault::refused("the clock is out of range"))?;
         let query =
-            Query { interval: window, page_token: None, page_size: 1, verdicts: Vec::new() };
+            Query { interval: window, page_token: None, page_size: 1, narrow: Filter::default() };
         let page = self.fetch(&query).await?;
         let (rows, start, end) = (page.received, window.start(), window.end());
         Ok(format!("token and summary work; {rows} rows between {start:.0} and {end:.0}"))

@@ -8,8 +8,9 @@ use serde_json::value::RawValue;
 use super::*;
 use crate::{
     clock::ManualClock,
-    config::{CiscoEtd, EtdFilter, Http, RateLimit, Schedule, Secret, Start, Vendor},
+    config::{CiscoEtd, Http, RateLimit, Schedule, Secret, Start, Vendor},
     domain::{
+        filter::Filter,
         fingerprint::{self, Builder},
         record::Facts,
     },
@@ -34,7 +35,7 @@ impl Source for Script {
     }
 
     fn limits(&self) -> Limits {
-        Limits { retention: None, aligned: false, page_size: 100 }
+        Limits { retention: None, aligned: false, whole: false, page_size: 100 }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
@@ -69,7 +70,7 @@ impl Bench {
             client_secret: Secret::plain("secret"),
             api_key: None,
             page_size: 100,
-            filter: EtdFilter::default(),
+            filter: Filter::default(),
             reconcile: false,
         };
         let config = config::Source {

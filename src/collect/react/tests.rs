@@ -28,7 +28,7 @@ fn slice(seconds: i64, page_size: u32, attempts: u32) -> OpenSlice {
 fn on(kind: Kind, slice: &OpenSlice, quota_hit_today: bool) -> Reaction {
     let now = at("2026-11-20T09:30:00Z");
     let retention = Some(Duration::from_secs(3600));
-    let limits = Limits { retention, aligned: false, page_size: 100 };
+    let limits = Limits { retention, aligned: false, whole: false, page_size: 100 };
     react(kind, slice, limits, quota_hit_today, now, &mut StdRng::seed_from_u64(7))
 }
 

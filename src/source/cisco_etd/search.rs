@@ -48,14 +48,14 @@ pub(super) fn request(
     query: &Query,
     bearer: &Bearer,
 ) -> Result<RequestBuilder, Fault> {
-    let filter = &config.filter;
+    let filter = query.narrow.over(&config.filter);
     let body = Body {
         // Outwards to whole milliseconds: what is not the slice's own is dropped by its time.
         timestamp: [
             when::milliseconds(query.interval.start()),
             when::milliseconds(when::ceil(query.interval.end())),
         ],
-        verdicts: if query.verdicts.is_empty() { &filter.verdicts } else { &query.verdicts },
+        verdicts: &filter.verdicts,
         directions: &filter.directions,
         subject: &filter.subject,
         filename: &filter.filename,

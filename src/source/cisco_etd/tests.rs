@@ -6,7 +6,7 @@ use wiremock::ResponseTemplate;
 use super::*;
 use crate::{
     clock::ManualClock,
-    config::{EtdFilter, Secret},
+    config::Secret,
     fault::Kind,
     source::testing::{Vendor, at, client, gzip, hour, pace, sample},
 };
@@ -37,7 +37,7 @@ fn config(base_url: String) -> config::CiscoEtd {
         client_secret: Secret::plain("s3cret-password"),
         api_key: Some(Secret::plain("s3cret-key")),
         page_size: 100,
-        filter: EtdFilter::default(),
+        filter: Filter::default(),
         reconcile: true,
     }
 }
@@ -60,7 +60,7 @@ async fn bench(answers: Vec<ResponseTemplate>) -> Bench {
 }
 
 fn query() -> Query {
-    Query { interval: hour(), page_token: None, page_size: 100, verdicts: Vec::new() }
+    Query { interval: hour(), page_token: None, page_size: 100, narrow: Filter::default() }
 }
 
 fn empty() -> ResponseTemplate {
@@ -70,7 +70,7 @@ fn empty() -> ResponseTemplate {
 #[tokio::test]
 async fn requests_have_exactly_the_documented_shape() {
     let bench = bench_with(granted, vec![empty()], |config| {
-        config.filter = EtdFilter {
+        config.filter = Filter {
             verdicts: vec!["spam".into()],
             directions: vec!["incoming".into()],
             subject: "re:".into(),
@@ -81,8 +81,8 @@ async fn requests_have_exactly_the_documented_shape() {
     })
     .await;
     bench.etd.fetch(&query()).await.unwrap();
-    let verdicts = vec!["bec".into(), "scam".into()];
-    let more = Query { page_token: Some("t:1".into()), page_size: 50, verdicts, ..query() };
+    let narrow = Filter { verdicts: vec!["bec".into(), "scam".into()], ..Filter::default() };
+    let more = Query { page_token: Some("t:1".into()), page_size: 50, narrow, ..query() };
     bench.etd.fetch(&more).await.unwrap();
 
     let all = bench.vendor.server.received_requests().await.unwrap();

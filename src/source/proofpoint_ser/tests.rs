@@ -56,7 +56,7 @@ async fn bench(answers: Vec<ResponseTemplate>) -> Bench {
 }
 
 fn query() -> Query {
-    Query { interval: hour(), page_token: None, page_size: 1, verdicts: Vec::new() }
+    Query { interval: hour(), page_token: None, page_size: 1, narrow: Filter::default() }
 }
 
 #[tokio::test]

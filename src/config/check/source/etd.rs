@@ -5,14 +5,14 @@ use std::time::Duration;
 use super::{DAY, Defaults, HOUR, SECRET_HINT, Times, client_id, common, verdict};
 use crate::{
     config::{
-        CiscoEtd, EtdFilter, RateLimit, Source, Start, Vendor,
+        CiscoEtd, RateLimit, Source, Start, Vendor,
         check::address,
         node::{Context, Key},
         raw::{Begin, Count, EtdKeys, FilterKeys, HttpKeys, Region, ResweepKeys},
         section::{nearest, one_of},
         units::spoken,
     },
-    domain::name::SourceName,
+    domain::{filter::Filter, name::SourceName},
 };
 
 /// Cisco's search takes up to 32 days at once and keeps 90; an hour is left for clocks that
@@ -130,7 +130,7 @@ fn retention(cx: &Context<'_>, start: &Key<Begin>, resweep: &Key<Vec<ResweepKeys
     }
 }
 
-fn filter(cx: &Context<'_>, keys: FilterKeys) -> EtdFilter {
+fn filter(cx: &Context<'_>, keys: FilterKeys) -> Filter {
     for (word, path) in keys.verdicts.value.iter().flat_map(|list| &list.0) {
         verdict(cx, path, word);
     }
@@ -145,7 +145,7 @@ fn filter(cx: &Context<'_>, keys: FilterKeys) -> EtdFilter {
             );
         }
     }
-    EtdFilter {
+    Filter {
         verdicts: keys.verdicts.value.unwrap_or_default().plain(),
         directions: keys.directions.value.unwrap_or_default().plain(),
         subject: keys.subject.value.unwrap_or_default(),
