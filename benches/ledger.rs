@@ -17,7 +17,7 @@ use postrider::{
     domain::{
         change::Known,
         fingerprint::Members,
-        slice::{Interval, Stream},
+        slice::{Interval, Pass, Stream},
     },
     store::{
         Store,
@@ -58,7 +58,7 @@ impl Ledger {
         let hour = Interval::new(from, to).expect("an interval");
         let plan = store.plan_live(stream, Frontier { from, to }, None, vec![hour], 100);
         runtime.block_on(plan)?;
-        let slice = store.ready_slices(stream, to, 1)?[0].id;
+        let slice = store.ready_slices(stream, Pass::Live, to, 1)?[0].id;
         let mut ledger = Self { runtime, store, stream, slice, records: 0, _directory: directory };
         let begun = Instant::now();
         while ledger.records < records {
@@ -85,11 +85,14 @@ impl Ledger {
     }
 
     fn commit(&self, ledger: Vec<NewBlock>) {
-        let calls =
-            Calls { source: "etd".parse().expect("a name"), day: "2026-11-20".into(), count: 1 };
+        let calls = Calls {
+            source: "etd".parse().expect("a name"),
+            day: "2026-11-20".into(),
+            pass: Pass::Live,
+            count: 1,
+        };
         let then = Then::Next(Progress::anew(100));
-        let page =
-            PageCommit { slice: self.slice, chunks: Vec::new(), ledger, events: 0, then, calls };
+        let page = PageCommit { ledger, ..PageCommit::new(self.slice, then, calls) };
         self.runtime.block_on(self.store.commit_page(page)).expect("the store works");
     }
 }

@@ -1,13 +1,16 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
+mod collector;
 mod compose;
 mod diff;
 mod fetch;
 mod forget;
+mod keep;
 mod page;
 pub mod plan;
 pub mod react;
 mod standing;
+mod vanish;
 
-pub use fetch::{Collector, Memory};
+pub use collector::{Collector, Memory};
 pub use forget::Forgetter;

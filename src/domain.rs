@@ -7,5 +7,6 @@ pub mod filter;
 pub mod fingerprint;
 pub mod name;
 pub mod record;
+pub mod row;
 pub mod slice;
 pub mod usage;

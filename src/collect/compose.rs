@@ -13,7 +13,8 @@ use crate::{
         event::{Change, EventId},
         name::SourceName,
         record::{Facts, Record},
-        slice::{Interval, Pass},
+        row::Identity,
+        slice::{Interval, Pass, Stream},
     },
     store::spool::NewEvent,
 };
@@ -68,17 +69,56 @@ struct Header<'a> {
     collected_at: Timestamp,
 }
 
+/// What an event is about.
+struct Subject<'a> {
+    stream: Stream,
+    record_id: &'a str,
+    /// A message's latest verdict.
+    verdict: Option<&'a str>,
+    row: Option<RowParts<'a>>,
+    /// The record.
+    json: &'a str,
+}
+
+/// What events of SER rows have beside.
+struct RowParts<'a> {
+    window: Interval,
+    counters: &'a Counters,
+    flags: &'a [String],
+}
+
 /// Makes the event of a record's new version.
 pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) -> NewEvent {
-    let Context { source, vendor, tags, pass, slice, collected_at } = context;
-    let id = EventId::new(source, record.stream, &record.id, revision.number);
-    let later = revision.change != Change::New;
-    let (window, counters, flags) = match &record.facts {
+    let row = match &record.facts {
         Facts::SummaryRow { window, counters, flags } => {
-            (Some(*window), Some(counters), Some(flags.as_slice()))
+            Some(RowParts { window: *window, counters, flags })
         }
-        Facts::Message | Facts::Entitlement => (None, None, None),
+        Facts::Message { .. } | Facts::Entitlement => None,
     };
+    let (stream, record_id, verdict) = (record.stream, &record.id, record.verdict.as_deref());
+    write(&Subject { stream, record_id, verdict, row, json: &record.json }, revision, context)
+}
+
+/// Makes the event that a row is gone: of the record what named it.
+pub(super) fn vanished(row: &Identity, revision: &Revision, context: Context<'_>) -> NewEvent {
+    let counters = Counters::default();
+    let parts = RowParts { window: context.slice, counters: &counters, flags: &[] };
+    let subject = Subject {
+        stream: Stream::Summary,
+        record_id: &row.id,
+        verdict: None,
+        row: Some(parts),
+        json: row.names.get(),
+    };
+    write(&subject, revision, context)
+}
+
+fn write(subject: &Subject<'_>, revision: &Revision, context: Context<'_>) -> NewEvent {
+    let Context { source, vendor, tags, pass, slice, collected_at } = context;
+    let Subject { stream, record_id, verdict, row, json } = subject;
+    let id = EventId::new(source, *stream, record_id, revision.number);
+    let later = revision.change != Change::New;
+    let window = row.as_ref().map(|row| row.window);
     let settled =
         window.map(|window| collected_at.duration_since(window.end()) >= RECLASSIFIED_FOR);
     let header = Header {
@@ -86,18 +126,18 @@ pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) 
         schema: SCHEMA,
         source: source.as_str(),
         vendor,
-        stream: record.stream.as_str(),
-        record_id: &record.id,
+        stream: stream.as_str(),
+        record_id,
         revision: revision.number,
         change: revision.change,
         changed: later.then_some(&revision.changed),
         previous: later.then_some(Previous(&revision.previous)),
         window_start: window.map(Interval::start),
         window_end: window.map(Interval::end),
-        details: counters.map(Details),
+        details: row.as_ref().map(|row| Details(row.counters)),
         delta: revision.delta.as_ref(),
         settled,
-        flags: flags.filter(|flags| !flags.is_empty()),
+        flags: row.as_ref().map(|row| row.flags).filter(|flags| !flags.is_empty()),
         tags,
         pass: pass.as_str(),
         slice: [slice.start(), slice.end()],
@@ -108,8 +148,8 @@ pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) 
         revision: revision.number,
         change: revision.change,
         time_ms: revision.time.as_millisecond(),
-        verdict: record.verdict.clone(),
-        json: splice(&header, &record.json),
+        verdict: verdict.map(str::to_owned),
+        json: splice(&header, json),
     }
 }
 

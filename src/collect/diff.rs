@@ -1,15 +1,24 @@
 //! What is new among records, against the ledger.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+
+use jiff::Timestamp;
 
 use super::compose::{self, Context};
 use crate::{
     domain::{
         change::{self, Known},
+        event::Change,
         record::Record,
         slice::Stream,
     },
-    store::{Store, StoreError, ledger::Key, slices::StreamId, spool::NewEvent},
+    store::{
+        Store, StoreError,
+        budget::day,
+        ledger::Key,
+        slices::{StreamId, Tally},
+        spool::NewEvent,
+    },
 };
 
 /// What a page adds to a stream.
@@ -18,13 +27,25 @@ pub(super) struct News {
     pub(super) events: Vec<NewEvent>,
     /// For the ledger: where each record is filed, its content, and what to remember.
     pub(super) versions: Vec<(Key, [u8; 16], Known)>,
+    /// Messages among them that were seen for the first time.
+    pub(super) tallies: Vec<Tally>,
 }
 
-/// The events of what is new, and the versions for the ledger.
+impl News {
+    pub(super) fn extend(&mut self, other: Self) {
+        self.events.extend(other.events);
+        self.versions.extend(other.versions);
+        self.tallies.extend(other.tallies);
+    }
+}
+
+/// The events of what is new, and the versions for the ledger. With `resend` what is known and
+/// the same is an event again, too: the same revision with the same `event_id`.
 pub(super) fn diff(
     store: &Store,
     stream: StreamId,
     records: Vec<Record>,
+    resend: bool,
     context: Context<'_>,
 ) -> Result<News, StoreError> {
     if records.is_empty() {
@@ -32,7 +53,8 @@ pub(super) fn diff(
     }
     let keys: Vec<Key> = records.iter().map(|record| key(record, context)).collect();
     let known = store.look_up(stream, &keys)?;
-    let News { mut events, mut versions } = News::default();
+    let News { mut events, mut versions, .. } = News::default();
+    let mut first = Vec::new();
     // The same record may come twice on one page.
     let mut newest: HashMap<Key, usize> = HashMap::new();
     for ((record, key), entry) in records.into_iter().zip(keys).zip(known) {
@@ -45,12 +67,22 @@ pub(super) fn diff(
                 }
                 Some(known.clone())
             }
-            (None, Some(entry)) if entry.content == content => continue,
+            (None, Some(entry)) if entry.content == content => {
+                if resend {
+                    let known = store.recall(&entry)?;
+                    let again = change::again(&known, &record, context.collected_at);
+                    events.push(compose::event(&record, &again, context));
+                }
+                continue;
+            }
             (None, Some(entry)) => Some(store.recall(&entry)?),
             (None, None) => None,
         };
         let revision = change::next(before.as_ref(), &record, context.collected_at);
         events.push(compose::event(&record, &revision, context));
+        if revision.change == Change::New {
+            first.extend(record.time.zip(record.direction()));
+        }
         let known = Known {
             revision: revision.number,
             members: record.fingerprint.members,
@@ -62,7 +94,21 @@ pub(super) fn diff(
             None => versions.push((key, content, known)),
         }
     }
-    Ok(News { events, versions })
+    Ok(News { events, versions, tallies: tallies(&first) })
+}
+
+/// Counts messages by day and direction.
+fn tallies(first: &[(Timestamp, String)]) -> Vec<Tally> {
+    let mut counts: BTreeMap<(String, &str), u64> = BTreeMap::new();
+    for (at, direction) in first {
+        *counts.entry((day(*at), direction)).or_default() += 1;
+    }
+    let tally = |((day, direction), messages): ((String, &str), u64)| Tally {
+        day,
+        direction: direction.to_owned(),
+        messages,
+    };
+    counts.into_iter().map(tally).collect()
 }
 
 /// Where the ledger files a record. What has no time of its own is filed with the slice; the

@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::{config, domain::slice::Interval, source::Limits, store::slices::Frontier};
+use crate::{
+    config,
+    domain::{filter::Filter, slice::Interval},
+    source::Limits,
+    store::slices::{Frontier, Resweep},
+};
 
 /// Slices planned at once at most; the rest follows when these are done.
 const BATCH: usize = 512;
@@ -74,6 +79,53 @@ pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Opti
     let time = |ms| Timestamp::from_millisecond(ms).ok();
     let frontier = Frontier { from: time(from)?, to: time(at)? };
     Some(Plan { frontier, lost, slices, more: at < due })
+}
+
+/// What a configured resweep is narrowed to.
+pub fn step(resweep: &config::Resweep) -> (Duration, Filter) {
+    let narrow = Filter { verdicts: resweep.verdicts.clone(), ..Filter::default() };
+    (resweep.after, narrow)
+}
+
+/// When to read a slice again that was covered at `now`.
+///
+/// Slices of an unaligned stream are read again together, in windows as long as a slice may be.
+/// An age that was passed long before the slice was read needs no second look: what changed until
+/// then was seen. A reading that is late by no more than the schedule makes it is not long.
+pub fn resweeps(
+    source: &config::Source,
+    policy: &Policy,
+    slice: Interval,
+    now: Timestamp,
+) -> Vec<Resweep> {
+    let every = match source.schedule {
+        config::Schedule::Every(every) => every,
+        config::Schedule::Cron(_) => CRON,
+    };
+    let tolerated = policy.lag + every;
+    let window = if policy.limits.aligned { slice } else { window(slice, policy.slice) };
+    let mut planned: Vec<Resweep> = Vec::new();
+    for (after, narrow) in source.resweep.iter().map(step) {
+        let Ok(due) = slice.end().checked_add(after) else { continue };
+        let late = due.checked_add(tolerated).is_ok_and(|late| late <= now);
+        if late || planned.iter().any(|other| other.after == after) {
+            continue;
+        }
+        let page_size = policy.limits.page_size;
+        planned.push(Resweep { after, narrow, window, due, page_size });
+    }
+    planned
+}
+
+/// Taken for the time between a cron schedule's ticks.
+const CRON: Duration = Duration::from_mins(5);
+
+/// The multiple of `length` that a slice begins in.
+fn window(slice: Interval, length: Duration) -> Interval {
+    let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1);
+    let start = slice.start().as_millisecond();
+    let start = start - start.rem_euclid(length);
+    interval(start, start.saturating_add(length)).unwrap_or(slice)
 }
 
 fn interval(start: i64, end: i64) -> Option<Interval> {

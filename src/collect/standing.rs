@@ -6,10 +6,11 @@ use jiff::Timestamp;
 use tracing::{info, warn};
 
 use super::{
-    fetch::{Collector, locked},
+    collector::{Collector, locked},
     react,
 };
 use crate::{
+    domain::slice::Pass,
     source::Source,
     store::{
         StoreError,
@@ -52,7 +53,7 @@ impl<S: Source> Collector<S> {
     }
 
     /// Whether the day's calls are spent; if so the source pauses until the vendor's next day.
-    pub(super) async fn spent(&self, now: Timestamp) -> Result<bool, StoreError> {
+    pub(super) async fn spent(&self, _pass: Pass, now: Timestamp) -> Result<bool, StoreError> {
         let Some(per_day) = self.config.rate_limit.per_day else { return Ok(false) };
         let uncounted =
             self.pace.calls().saturating_sub(self.memory.counted.load(Ordering::Relaxed));

@@ -1,5 +1,7 @@
 //! What changed between the version of a record that is known and the one that came.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use serde_json::value::RawValue;
 
@@ -8,6 +10,7 @@ use super::{
     event::Change,
     fingerprint::{self, Members},
     record::{Facts, Record},
+    row::{Identity, KnownRow},
 };
 
 /// What the ledger remembers of a record's last version.
@@ -61,27 +64,74 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
         .map(|name| (name.join("."), lookup(&known.watched, name)))
         .collect();
     let changed: Vec<String> = names.iter().map(|name| name.join(".")).collect();
-    let before: Option<Counters> =
-        counters(record).map(|_| serde_json::from_str(&known.watched).unwrap_or_default());
+    let before = counters(record).map(|_| KnownRow::read(&known.watched).counters());
     let delta = counters(record).zip(before.as_ref()).map(|(now, before)| now.minus(before));
     let watched = match counters(record).zip(before.as_ref()) {
         Some((now, before)) => {
-            serde_json::to_string(&now.over(before)).unwrap_or_else(|_| record.watched.clone())
+            KnownRow::new(now.over(before), KnownRow::read(&record.watched).row).text()
         }
         None => record.watched.clone(),
     };
     let time = match record.facts {
         Facts::SummaryRow { window, .. } => window.start(),
-        Facts::Message | Facts::Entitlement => moved(record, &changed).unwrap_or(now),
+        Facts::Message { .. } | Facts::Entitlement => moved(record, &changed).unwrap_or(now),
     };
     let number = known.revision.saturating_add(1);
     Revision { number, change: Change::Changed, changed, previous, delta, time, watched }
 }
 
+/// The version that is known, to be sent once more: the same number, so that a SIEM which has it
+/// can drop it; nothing moved, so that sums of deltas stay right.
+pub fn again(known: &Known, record: &Record, now: Timestamp) -> Revision {
+    let first = known.revision <= 1;
+    Revision {
+        number: known.revision,
+        change: if first { Change::New } else { Change::Changed },
+        changed: Vec::new(),
+        previous: Vec::new(),
+        delta: counters(record).map(|now| now.minus(now)),
+        time: record.time.unwrap_or(now),
+        watched: known.watched.clone(),
+    }
+}
+
+/// The content hash of a record that the vendor no longer has; no record's own.
+pub const GONE: [u8; 16] = [0; 16];
+
+/// The version that says that a SER row is gone: its last counters negated, so that sums over its
+/// window stay right. `None` where it is known to be gone, or was written by a version that did
+/// not remember enough.
+pub fn vanish(known: &Known) -> Option<(Revision, Identity)> {
+    let last = KnownRow::read(&known.watched);
+    if last.gone {
+        return None;
+    }
+    let row = last.row.clone()?;
+    let raw = |counters| serde_json::value::to_raw_value(counters).ok();
+    let previous = [("details", raw(&last.details)), ("status", raw(&last.status))];
+    let gone = KnownRow { row: Some(row.clone()), gone: true, ..KnownRow::default() };
+    let zero =
+        |counters: &BTreeMap<String, i128>| counters.keys().map(|n| (n.clone(), 0)).collect();
+    let zero = Counters { status: zero(&last.status), details: zero(&last.details) };
+    let revision = Revision {
+        number: known.revision.saturating_add(1),
+        change: Change::Vanished,
+        changed: ["details", "status"].map(str::to_owned).to_vec(),
+        previous: previous
+            .into_iter()
+            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+            .collect(),
+        delta: Some(zero.minus(&last.counters())),
+        time: row.window()?.start(),
+        watched: gone.text(),
+    };
+    Some((revision, row))
+}
+
 fn counters(record: &Record) -> Option<&Counters> {
     match &record.facts {
         Facts::SummaryRow { counters, .. } => Some(counters),
-        Facts::Message | Facts::Entitlement => None,
+        Facts::Message { .. } | Facts::Entitlement => None,
     }
 }
 

@@ -32,7 +32,10 @@ pub struct Record {
 /// What is particular to a stream.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Facts {
-    Message,
+    Message {
+        /// The vendor's word, lower case.
+        direction: Option<String>,
+    },
     SummaryRow {
         /// What was asked for: SER does not say it in the row.
         window: Interval,
@@ -44,10 +47,20 @@ pub enum Facts {
 }
 
 impl Record {
+    /// A message's direction: the vendor's word, lower case; `none` where it gave none.
+    pub fn direction(&self) -> Option<String> {
+        match &self.facts {
+            Facts::Message { direction } => {
+                Some(direction.clone().unwrap_or_else(|| "none".to_owned()))
+            }
+            Facts::SummaryRow { .. } | Facts::Entitlement => None,
+        }
+    }
+
     /// The first path segments of the members whose former values `previous` tells.
     pub fn watched_roots(&self) -> &'static [&'static str] {
         match self.facts {
-            Facts::Message => &["verdict", "action"],
+            Facts::Message { .. } => &["verdict", "action"],
             Facts::SummaryRow { .. } => &["status", "details"],
             Facts::Entitlement => &["annual_throughput", "license_start", "license_end"],
         }

@@ -54,6 +54,9 @@ pub enum Pass {
 }
 
 impl Pass {
+    /// In the order in which they may spend calls.
+    pub const IN_ORDER: [Self; 3] = [Self::Live, Self::Resweep, Self::Backfill];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Live => "live",
@@ -63,7 +66,7 @@ impl Pass {
     }
 
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Live, Self::Resweep, Self::Backfill].into_iter().find(|pass| pass.as_str() == text)
+        Self::IN_ORDER.into_iter().find(|pass| pass.as_str() == text)
     }
 }
 

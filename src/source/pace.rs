@@ -1,6 +1,7 @@
 //! How fast a source may call its vendor: never over the limit, slower after a 429.
 
 use std::{
+    cell::Cell,
     num::NonZeroU32,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -21,6 +22,21 @@ use crate::config::RateLimit;
 const QUIET: Duration = Duration::from_secs(3600);
 /// The slowest that 429s make a source, as a share of its configured rate.
 const SLOWEST: f64 = 0.25;
+
+tokio::task_local! {
+    /// The calls of the work that is being metered.
+    static METER: Cell<u64>;
+}
+
+/// Does `work` and tells how many calls it took from a pace.
+pub async fn metered<T>(work: impl Future<Output = T>) -> (T, u64) {
+    METER
+        .scope(Cell::new(0), async {
+            let value = work.await;
+            (value, METER.with(Cell::get))
+        })
+        .await
+}
 
 /// A source's pace, shared by all its requests.
 #[derive(Debug)]
@@ -65,6 +81,8 @@ impl Pace {
             }
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
+        // Whoever does not ask for a bill gets none.
+        METER.try_with(|meter| meter.set(meter.get() + 1)).ok();
     }
 
     /// Calls made since the process started.

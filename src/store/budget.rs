@@ -1,10 +1,10 @@
 //! Calls made, by source and UTC day.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
-use crate::domain::name::SourceName;
+use crate::domain::{name::SourceName, slice::Pass};
 
 /// Calls to be counted for a source's day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Calls {
     pub source: SourceName,
     /// `YYYY-MM-DD`, UTC.
     pub day: String,
+    /// What they were for.
+    pub pass: Pass,
     pub count: u64,
 }
 
@@ -19,10 +21,20 @@ impl Store {
     /// Calls counted for a source's UTC day.
     pub fn calls(&self, source: &SourceName, day: &str) -> Result<u64, StoreError> {
         self.read("calls", |view| {
-            let sql = "SELECT calls FROM budget WHERE source = ? AND day = ?";
-            let calls =
-                view.prepare_cached(sql)?.query_row([source.as_str(), day], |row| row.get(0));
-            Ok(calls.optional()?.unwrap_or(0))
+            let sql = "SELECT coalesce(sum(calls), 0) FROM budget WHERE source = ? AND day = ?";
+            view.prepare_cached(sql)?.query_row([source.as_str(), day], |row| row.get(0))
+        })
+    }
+}
+
+impl Store {
+    /// Calls counted for a source's UTC day in one pass.
+    pub fn calls_of(&self, source: &SourceName, day: &str, pass: Pass) -> Result<u64, StoreError> {
+        self.read("calls-of-pass", |view| {
+            let sql = "SELECT coalesce(sum(calls), 0) FROM budget
+                WHERE source = ? AND day = ? AND pass = ?";
+            let key = [source.as_str(), day, pass.as_str()];
+            view.prepare_cached(sql)?.query_row(key, |row| row.get(0))
         })
     }
 }
@@ -36,9 +48,9 @@ pub(super) fn count(tx: &Connection, calls: &Calls) -> rusqlite::Result<()> {
     if calls.count == 0 {
         return Ok(());
     }
-    let sql = "INSERT INTO budget VALUES (?1, ?2, ?3)
+    let sql = "INSERT INTO budget VALUES (?1, ?2, ?3, ?4)
         ON CONFLICT DO UPDATE SET calls = calls + excluded.calls";
     tx.prepare_cached(sql)?
-        .execute(params![calls.source.as_str(), calls.day, calls.count])
+        .execute(params![calls.source.as_str(), calls.day, calls.pass.as_str(), calls.count])
         .map(drop)
 }

@@ -184,3 +184,29 @@ fn decode_text<'b>(from: &mut &'b [u8]) -> Option<&'b str> {
     *from = rest;
     std::str::from_utf8(text).ok()
 }
+
+impl Store {
+    /// Everything that is remembered of a stream's records filed under an hour.
+    pub fn recall_hour(
+        &self,
+        stream: StreamId,
+        hour: i64,
+    ) -> Result<Vec<(Key, Entry, Known)>, StoreError> {
+        let found = self.read("ledger-hour", |view| {
+            let sql = "SELECT content, revision, block, slot, id FROM ledger
+                WHERE stream_id = ? AND hour = ?";
+            let mut statement = view.prepare_cached(sql)?;
+            let rows = statement.query_map(params![stream.0, hour], |row| {
+                let entry = Entry {
+                    content: row.get(0)?,
+                    revision: row.get(1)?,
+                    block: row.get(2)?,
+                    slot: row.get(3)?,
+                };
+                Ok((Key { hour, id: row.get(4)? }, entry))
+            })?;
+            rows.collect::<Result<Vec<_>, _>>()
+        })?;
+        found.into_iter().map(|(key, entry)| Ok((key, entry, self.recall(&entry)?))).collect()
+    }
+}

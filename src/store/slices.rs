@@ -1,19 +1,23 @@
 //! Slices, coverage and the live frontier.
 
+mod commit;
+mod resweeps;
 mod rows;
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::{
-    Store, StoreError,
-    budget::{self, Calls, day},
-    ledger, spool,
-};
+use super::{Store, StoreError, budget::day};
 use crate::domain::{
+    filter::Filter,
     name::SourceName,
     slice::{Interval, Pass, Stream},
 };
+
+pub use commit::{Heard, PageCommit, Setback, Tally, Then};
+pub use resweeps::Resweep;
 
 /// A stream of a source, as the store numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +25,19 @@ pub struct StreamId(pub(super) i64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SliceId(i64);
+
+/// A backfill that was asked for, as people name it.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+#[serde(transparent)]
+pub struct RequestId(pub i64);
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 #[cfg(test)]
 impl StreamId {
@@ -42,12 +59,22 @@ pub struct OpenSlice {
     pub id: SliceId,
     pub stream: StreamId,
     pub pass: Pass,
+    /// Of a resweep: counted from the slice's end; else zero.
+    pub after: Duration,
+    /// Of a backfill.
+    pub request: Option<RequestId>,
+    /// Whether records that are known are sent again, too.
+    pub resend: bool,
+    /// What the search is narrowed to.
+    pub narrow: Filter,
     pub interval: Interval,
     pub progress: Progress,
     /// Events that it made so far.
     pub events: u64,
     /// Times that it was begun anew because less came than the vendor announced.
     pub refetched: u32,
+    /// Times that an entirely empty answer was not believed.
+    pub doubted: u32,
     /// Faults running.
     pub attempts: u32,
     pub not_before: Timestamp,
@@ -70,41 +97,6 @@ impl Progress {
     pub fn anew(page_size: u32) -> Self {
         Self { page_size, ..Self::default() }
     }
-}
-
-/// Everything that one page makes true, together.
-#[derive(Debug)]
-pub struct PageCommit {
-    pub slice: SliceId,
-    pub chunks: Vec<spool::NewChunk>,
-    pub ledger: Vec<ledger::NewBlock>,
-    pub events: u64,
-    pub then: Then,
-    pub calls: Calls,
-}
-
-/// What becomes of the slice after a page.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Then {
-    /// Go on at this place.
-    Next(Progress),
-    /// It was read to its end, and is covered.
-    Covered(Progress),
-    /// Less came than was announced: read it once more from the start.
-    Refetch(Progress),
-}
-
-/// What becomes of a slice that could not be fetched.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Setback {
-    /// Try again, from where it is or from `progress`.
-    Again { not_before: Timestamp, progress: Option<Progress> },
-    /// Too large: two smaller slices take its place.
-    Split { page_size: u32 },
-    /// Past what the vendor keeps: what lies before this time, or all of it.
-    Lost { before: Option<Timestamp> },
-    /// Cannot be had at all.
-    Refused,
 }
 
 /// How far live collection of a stream has come.
@@ -153,12 +145,24 @@ impl Store {
         slices: Vec<Interval>,
         page_size: u32,
     ) -> Result<(), StoreError> {
+        let live = move |interval| rows::New {
+            stream,
+            pass: Pass::Live,
+            after_ms: 0,
+            request: None,
+            narrow: None,
+            interval,
+            state: "open",
+            page_size,
+            not_before: 0,
+            error: None,
+        };
         self.write("plan-live", move |tx| {
             if let Some(lost) = lost {
-                rows::insert(tx, stream, Pass::Live, lost, "lost", page_size, Some(LOST))?;
+                rows::insert(tx, &rows::New { error: Some(LOST), state: "lost", ..live(lost) })?;
             }
             for interval in slices {
-                rows::insert(tx, stream, Pass::Live, interval, "open", page_size, None)?;
+                rows::insert(tx, &live(interval))?;
             }
             let sql = "INSERT INTO frontier VALUES (?1, ?2, ?3)
                 ON CONFLICT DO UPDATE SET to_ms = excluded.to_ms";
@@ -169,128 +173,71 @@ impl Store {
     }
 
     /// Open slices that may be tried now, in the order in which they are to be fetched: live,
-    /// resweep, backfill; oldest first.
+    /// resweep, backfill; oldest first. Passes after `last` are left out.
     pub fn ready_slices(
         &self,
         stream: StreamId,
+        last: Pass,
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<OpenSlice>, StoreError> {
         self.read("ready-slices", |view| {
-            let sql = "SELECT id, stream_id, pass, start_ms, end_ms, page_token, page_size, pages,
-                    empty_pages, received, total, refetched, attempts, not_before, events
-                FROM slice WHERE stream_id = ?1 AND state = 'open' AND not_before <= ?2
-                ORDER BY CASE pass WHEN 'live' THEN 0 WHEN 'resweep' THEN 1 ELSE 2 END, start_ms
-                LIMIT ?3";
+            let sql = "SELECT s.id, s.stream_id, s.pass, s.start_ms, s.end_ms, s.page_token,
+                    s.page_size, s.pages, s.empty_pages, s.received, s.total, s.refetched,
+                    s.attempts, s.not_before, s.events, s.after_ms, s.request_id, s.narrow,
+                    s.doubted, coalesce(r.resend, 0)
+                FROM slice s LEFT JOIN request r ON r.id = s.request_id
+                WHERE s.stream_id = ?1 AND s.state = 'open' AND s.pass = ?2 AND s.not_before <= ?3
+                ORDER BY s.start_ms LIMIT ?4";
             let mut statement = view.prepare_cached(sql)?;
             let now = now.as_millisecond();
-            statement.query_map(params![stream.0, now, limit], open_slice)?.collect()
+            let mut ready = Vec::new();
+            for pass in Pass::IN_ORDER.into_iter().filter(|pass| *pass <= last) {
+                let room = limit.saturating_sub(ready.len());
+                let found = params![stream.0, pass.as_str(), now, room];
+                for slice in statement.query_map(found, open_slice)? {
+                    ready.push(slice?);
+                }
+            }
+            Ok(ready)
         })
     }
 
-    /// How many slices are open, and when the first of them may be tried.
-    pub fn waiting_slices(&self, stream: StreamId) -> Result<Option<(u64, Timestamp)>, StoreError> {
+    /// How many slices of the passes up to `last` are open, and when the first of them may be
+    /// tried.
+    pub fn waiting_slices(
+        &self,
+        stream: StreamId,
+        last: Pass,
+    ) -> Result<Option<(u64, Timestamp)>, StoreError> {
         self.read("waiting-slices", |view| {
             let sql = "SELECT count(*), min(not_before) FROM slice
-                WHERE stream_id = ? AND state = 'open'";
-            view.prepare_cached(sql)?.query_row([stream.0], |row| match row.get(0)? {
-                0 => Ok(None),
-                count => Ok(Some((count, time(row, 1)?))),
-            })
-        })
-    }
-
-    /// Commits a page: its events, its ledger rows, and the slice's next place, together.
-    pub async fn commit_page(&self, page: PageCommit) -> Result<(), StoreError> {
-        let spools = !page.chunks.is_empty();
-        let next = self
-            .write("commit-page", move |tx| {
-                for block in &page.ledger {
-                    ledger::insert(tx, block)?;
-                }
-                let next = spool::append(tx, &page.chunks)?;
-                budget::count(tx, &page.calls)?;
-                let (state, progress, refetch) = match &page.then {
-                    Then::Next(progress) => ("open", progress, 0),
-                    Then::Covered(progress) => ("covered", progress, 0),
-                    Then::Refetch(progress) => ("open", progress, 1),
+                WHERE stream_id = ? AND state = 'open' AND pass = ?";
+            let mut statement = view.prepare_cached(sql)?;
+            let mut waiting = None::<(u64, Timestamp)>;
+            for pass in Pass::IN_ORDER.into_iter().filter(|pass| *pass <= last) {
+                let found = statement.query_row(params![stream.0, pass.as_str()], |row| {
+                    Ok(match row.get(0)? {
+                        0 => None,
+                        count => Some((count, time(row, 1)?)),
+                    })
+                })?;
+                waiting = match (waiting, found) {
+                    (Some((a, first)), Some((b, then))) => Some((a + b, first.min(then))),
+                    (one, other) => one.or(other),
                 };
-                let sql =
-                    "UPDATE slice SET state = ?2, page_token = ?3, page_size = ?4, pages = ?5,
-                        empty_pages = ?6, received = ?7, total = ?8, events = events + ?9,
-                        refetched = refetched + ?10, attempts = 0, error = NULL, not_before = 0
-                    WHERE id = ?1";
-                tx.prepare_cached(sql)?.execute(params![
-                    page.slice.0,
-                    state,
-                    progress.page_token,
-                    progress.page_size,
-                    progress.pages,
-                    progress.empty_pages,
-                    progress.received,
-                    progress.total,
-                    page.events,
-                    refetch
-                ])?;
-                if state == "covered" {
-                    rows::cover(tx, page.slice)?;
-                }
-                Ok(next)
-            })
-            .await?;
-        if spools {
-            self.shared.spooled.send_replace(next);
-        }
-        Ok(())
-    }
-
-    /// Records that a slice could not be fetched, with the reason.
-    pub async fn set_back(
-        &self,
-        slice: SliceId,
-        setback: Setback,
-        error: String,
-        calls: Calls,
-    ) -> Result<(), StoreError> {
-        self.write("set-back", move |tx| {
-            budget::count(tx, &calls)?;
-            match setback {
-                Setback::Again { not_before, progress } => {
-                    let sql =
-                        "UPDATE slice SET attempts = attempts + 1, not_before = ?2, error = ?3
-                        WHERE id = ?1";
-                    let at = not_before.as_millisecond();
-                    tx.prepare_cached(sql)?.execute(params![slice.0, at, error])?;
-                    if let Some(p) = progress {
-                        let sql = "UPDATE slice SET page_token = ?2, page_size = ?3, pages = ?4,
-                                empty_pages = ?5, received = ?6, total = ?7 WHERE id = ?1";
-                        let key = slice.0;
-                        tx.prepare_cached(sql)?.execute(params![
-                            key,
-                            p.page_token,
-                            p.page_size,
-                            p.pages,
-                            p.empty_pages,
-                            p.received,
-                            p.total
-                        ])?;
-                    }
-                }
-                Setback::Split { page_size } => rows::split(tx, slice, page_size, &error)?,
-                Setback::Lost { before } => rows::lose(tx, slice, before, &error)?,
-                Setback::Refused => rows::close(tx, slice, "refused", &error)?,
             }
-            Ok(())
+            Ok(waiting)
         })
-        .await
     }
 
-    /// The first instant of a stream that is planned and not done with, or the end of what is
-    /// planned; `None` before anything is.
+    /// The first instant of a stream that is still to be fetched in any pass, or the end of what
+    /// is planned; `None` before anything is.
     pub fn done_to(&self, stream: StreamId) -> Result<Option<Timestamp>, StoreError> {
         self.read("done-to", |view| {
             let sql = "SELECT coalesce(
-                    (SELECT min(start_ms) FROM slice WHERE stream_id = ?1 AND state = 'open'),
+                    (SELECT min(start_ms) FROM slice
+                        WHERE stream_id = ?1 AND state IN ('open', 'planned')),
                     to_ms)
                 FROM frontier WHERE stream_id = ?1";
             view.prepare_cached(sql)?.query_row([stream.0], |row| time(row, 0)).optional()
@@ -300,7 +247,8 @@ impl Store {
     /// Forgets covered slices that ended before `before`; coverage and gaps stay.
     pub async fn forget_slices(&self, before: Timestamp) -> Result<(), StoreError> {
         self.write("forget-slices", move |tx| {
-            let sql = "DELETE FROM slice WHERE state IN ('covered', 'split') AND end_ms < ?";
+            let sql = "DELETE FROM slice WHERE state IN ('covered', 'split', 'cancelled')
+                AND end_ms < ?";
             tx.execute(sql, [before.as_millisecond()])?;
             tx.execute("DELETE FROM budget WHERE day < ?", [day(before)]).map(drop)
         })
@@ -327,6 +275,17 @@ pub(super) fn pass(row: &Row<'_>, column: usize) -> rusqlite::Result<Pass> {
     Pass::parse(&text).ok_or_else(|| rusqlite::Error::InvalidColumnName(text))
 }
 
+pub(super) fn narrow(row: &Row<'_>, column: usize) -> rusqlite::Result<Filter> {
+    let Some(text) = row.get::<_, Option<String>>(column)? else { return Ok(Filter::default()) };
+    serde_json::from_str(&text).map_err(|_| rusqlite::Error::InvalidColumnName(text))
+}
+
+/// A filter as the store keeps it; `None` for one that narrows nothing.
+pub(super) fn narrow_text(filter: &Filter) -> Option<String> {
+    // A structure of texts can always be written.
+    (!filter.is_empty()).then(|| serde_json::to_string(filter).unwrap_or_default())
+}
+
 fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
     Ok(OpenSlice {
         id: SliceId(row.get(0)?),
@@ -345,5 +304,10 @@ fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
         attempts: row.get(12)?,
         not_before: time(row, 13)?,
         events: row.get(14)?,
+        after: Duration::from_millis(row.get(15)?),
+        request: row.get::<_, Option<i64>>(16)?.map(RequestId),
+        narrow: narrow(row, 17)?,
+        doubted: row.get(18)?,
+        resend: row.get(19)?,
     })
 }

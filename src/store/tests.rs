@@ -14,7 +14,7 @@ use crate::domain::{
     event::{Change, EventId},
     fingerprint::Members,
     name::{SinkName, SourceName},
-    slice::{Interval, Stream},
+    slice::{Interval, Pass, Stream},
 };
 use jiff::Timestamp;
 
@@ -55,7 +55,7 @@ impl Bench {
         let interval = Interval::new(minute(from), minute(to)).unwrap();
         let frontier = Frontier { from: minute(0), to: minute(to) };
         self.store.plan_live(stream, frontier, None, vec![interval], 100).await.unwrap();
-        let ready = self.store.ready_slices(stream, minute(10_000), 100).unwrap();
+        let ready = self.store.ready_slices(stream, Pass::Live, minute(10_000), 100).unwrap();
         let slice = ready.iter().find(|slice| slice.interval == interval).unwrap().id;
         let event = |text: &&str| NewEvent {
             id: EventId::new(&source(), Stream::Messages, text, 1),
@@ -79,8 +79,9 @@ impl Bench {
         let versions: Vec<_> = texts.iter().map(version).collect();
         let ledger = vec![self.store.pack_versions(stream, &versions).unwrap()];
         let then = Then::Covered(Progress::anew(100));
-        let calls = Calls { source: source(), day: "2026-11-20".into(), count: 2 };
-        let page = PageCommit { slice, chunks, ledger, events: 1, then, calls };
+        let calls =
+            Calls { source: source(), day: "2026-11-20".into(), pass: Pass::Live, count: 2 };
+        let page = PageCommit { chunks, ledger, events: 1, ..PageCommit::new(slice, then, calls) };
         self.store.commit_page(page).await.unwrap();
     }
 
@@ -157,11 +158,11 @@ async fn a_slice_that_is_split_gives_way_to_its_halves() {
     let whole = Interval::new(minute(0), minute(60)).unwrap();
     let frontier = Frontier { from: minute(0), to: minute(60) };
     bench.store.plan_live(stream, frontier, None, vec![whole], 100).await.unwrap();
-    let slice = bench.store.ready_slices(stream, minute(60), 9).unwrap()[0].id;
-    let calls = Calls { source: source(), day: "2026-11-20".into(), count: 0 };
+    let slice = bench.store.ready_slices(stream, Pass::Live, minute(60), 9).unwrap()[0].id;
+    let calls = Calls { source: source(), day: "2026-11-20".into(), pass: Pass::Live, count: 0 };
     let split = Setback::Split { page_size: 100 };
     bench.store.set_back(slice, split, "too large".into(), calls).await.unwrap();
-    let halves = bench.store.ready_slices(stream, minute(60), 9).unwrap();
+    let halves = bench.store.ready_slices(stream, Pass::Live, minute(60), 9).unwrap();
     let (left, right) = whole.halves().unwrap();
     assert_eq!(halves.iter().map(|slice| slice.interval).collect::<Vec<_>>(), [left, right]);
     assert_eq!(bench.store.done_to(stream).unwrap(), Some(minute(0)));
@@ -175,11 +176,12 @@ async fn only_what_is_past_retention_is_lost() {
     let frontier = Frontier { from: minute(0), to: minute(60) };
     bench.store.plan_live(stream, frontier, None, vec![whole], 100).await.unwrap();
     for (before, left) in [(Some(minute(40)), vec![(40, 60)]), (Some(minute(90)), vec![])] {
-        let slice = bench.store.ready_slices(stream, minute(60), 9).unwrap()[0].id;
-        let calls = Calls { source: source(), day: "2026-11-20".into(), count: 0 };
+        let slice = bench.store.ready_slices(stream, Pass::Live, minute(60), 9).unwrap()[0].id;
+        let calls =
+            Calls { source: source(), day: "2026-11-20".into(), pass: Pass::Live, count: 0 };
         let lost = Setback::Lost { before };
         bench.store.set_back(slice, lost, "too old".into(), calls).await.unwrap();
-        let open = bench.store.ready_slices(stream, minute(60), 9).unwrap();
+        let open = bench.store.ready_slices(stream, Pass::Live, minute(60), 9).unwrap();
         let open: Vec<_> = open.iter().map(|slice| slice.interval).collect();
         let left = left.into_iter().map(|(from, to)| Interval::new(minute(from), minute(to)));
         assert_eq!(open, left.flatten().collect::<Vec<_>>());

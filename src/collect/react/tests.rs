@@ -19,7 +19,12 @@ fn slice(seconds: i64, page_size: u32, attempts: u32) -> OpenSlice {
         interval: Interval::new(start, start + SignedDuration::from_secs(seconds)).unwrap(),
         progress: Progress { page_token: Some("t".into()), pages: 3, ..Progress::anew(page_size) },
         events: 0,
+        after: Duration::ZERO,
+        request: None,
+        resend: false,
+        narrow: crate::domain::filter::Filter::default(),
         refetched: 0,
+        doubted: 0,
         attempts,
         not_before: Timestamp::MIN,
     }

@@ -12,7 +12,7 @@ use crate::{
     domain::{
         event::{Change, Event, EventId},
         name::SinkName,
-        slice::{Interval, Stream},
+        slice::{Interval, Pass, Stream},
     },
     sink::Unfit,
     store::{
@@ -86,7 +86,7 @@ impl Bench {
         let hour = Interval::new(from, self.clock.now()).unwrap();
         let frontier = Frontier { from, to: hour.end() };
         self.store.plan_live(stream, frontier, None, vec![hour], 100).await.unwrap();
-        let slice = self.store.ready_slices(stream, self.clock.now(), 1).unwrap()[0].id;
+        let slice = self.store.ready_slices(stream, Pass::Live, self.clock.now(), 1).unwrap()[0].id;
         let event = |text: &&str| NewEvent {
             id: EventId::new(&source, Stream::Messages, text, 1),
             revision: 1,
@@ -97,9 +97,10 @@ impl Bench {
         };
         let events: Vec<NewEvent> = texts.iter().map(event).collect();
         let chunk = self.store.pack(stream, &std::collections::BTreeMap::new(), &events).unwrap();
-        let calls = Calls { source: source.clone(), day: "2026-11-20".into(), count: 1 };
+        let calls =
+            Calls { source: source.clone(), day: "2026-11-20".into(), pass: Pass::Live, count: 1 };
         let (chunks, then) = (vec![chunk], Then::Covered(Progress::anew(100)));
-        let page = PageCommit { slice, chunks, ledger: Vec::new(), events: 1, then, calls };
+        let page = PageCommit { chunks, events: 1, ..PageCommit::new(slice, then, calls) };
         self.store.commit_page(page).await.unwrap();
     }
 

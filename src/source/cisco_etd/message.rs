@@ -51,7 +51,11 @@ pub(super) fn read(raw: &RawValue, warnings: &mut Vec<String>) -> Option<Record>
         watched: watched(verdict, action),
         stamps: stamps.into_iter().flatten().collect(),
         verdict: latest_verdict(verdict, inside_verdict.as_deref()),
-        facts: Facts::Message,
+        facts: Facts::Message {
+            direction: member(&members, "direction")
+                .and_then(filled)
+                .map(|word| word.to_lowercase()),
+        },
         json: json.into_owned(),
     })
 }

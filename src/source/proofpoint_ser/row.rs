@@ -21,6 +21,8 @@ pub(super) struct Row {
     /// For people: `ServiceNow/servicenow-prod`.
     pub(super) label: String,
     pub(super) json: String,
+    /// The members that name it, as they came: one JSON object.
+    pub(super) names: Box<RawValue>,
     pub(super) counters: Counters,
     pub(super) flags: Vec<String>,
     pub(super) fingerprint: Fingerprint,
@@ -72,6 +74,7 @@ pub(super) fn read(keyed: Option<&str>, raw: &RawValue, warnings: &mut Vec<Strin
         warnings.push(format!("a row's member postrider is now {name}"));
     }
     let mut key = names::KEYS.map(|_| Part::Missing);
+    let mut named: Vec<(&str, &RawValue)> = Vec::with_capacity(key.len());
     let mut reading = Reading::default();
     // In order of trust, should a counter stand in several places.
     for (_, status) in members.iter().filter(|(name, _)| names::same(name, "status")) {
@@ -80,6 +83,7 @@ pub(super) fn read(keyed: Option<&str>, raw: &RawValue, warnings: &mut Vec<Strin
     for (name, value) in &members {
         if let Some(at) = names::KEYS.iter().position(|key| names::same(key, name)) {
             key[at] = Part::of(value);
+            named.push((name, value));
             reading.content.member(names::KEYS[at], value);
         } else if names::same(name, "status") || names::same(name, "details") {
         } else if let Some(counter) = names::canonical(name, &names::COUNTERS) {
@@ -98,10 +102,23 @@ pub(super) fn read(keyed: Option<&str>, raw: &RawValue, warnings: &mut Vec<Strin
     if let (Part::Missing, Some(name)) = (&key[1], keyed) {
         key[1] = Part::Text(name.to_owned());
     }
+    let keyed = keyed.map(|name| (names::KEYS[1], name)).filter(|_| named.is_empty());
     reading.check_total();
     let Reading { counters, flags, content } = reading;
     let json = renamed.map_or_else(|| line.clone().into_owned(), |(json, _)| json);
-    Some(Row { key, label, json, counters, flags, fingerprint: content.finish() })
+    let names = names_of(&named, keyed);
+    Some(Row { key, label, json, names, counters, flags, fingerprint: content.finish() })
+}
+
+/// One JSON object of the members that name a row; of the name under which it stood where it has
+/// none itself.
+fn names_of(named: &[(&str, &RawValue)], keyed: Option<(&str, &str)>) -> Box<RawValue> {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let own = named.iter().map(|(name, value)| format!("{}:{}", quoted(name), value.get()));
+    let other = keyed.map(|(name, value)| format!("{}:{}", quoted(name), quoted(value)));
+    let members: Vec<String> = own.chain(other).collect();
+    let object = RawValue::from_string(format!("{{{}}}", members.join(",")));
+    object.unwrap_or_else(|_| RawValue::NULL.to_owned())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

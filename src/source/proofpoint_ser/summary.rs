@@ -13,6 +13,7 @@ use crate::{
     domain::{
         fingerprint,
         record::{Facts, Record},
+        row::{Identity, KnownRow},
         slice::{Interval, Stream},
     },
     source::{
@@ -98,13 +99,15 @@ fn order(row: &Row) -> impl Ord + use<> {
 }
 
 fn record(row: Row, ordinal: u32, window: Interval) -> Record {
+    let id = id(&row.key, ordinal, window).to_string();
+    let identity = Identity::new(id.clone(), window, row.names);
     Record {
         stream: Stream::Summary,
-        id: id(&row.key, ordinal, window).to_string(),
+        id,
         json: row.json,
         time: Some(window.start()),
         fingerprint: row.fingerprint,
-        watched: serde_json::to_string(&row.counters).unwrap_or_else(|_| "{}".to_owned()),
+        watched: KnownRow::new(row.counters.clone(), Some(identity)).text(),
         stamps: Vec::new(),
         verdict: None,
         facts: Facts::SummaryRow { window, counters: row.counters, flags: row.flags },

@@ -32,7 +32,7 @@ DROP TABLE slice;
 ALTER TABLE new_slice RENAME TO slice;
 CREATE INDEX slice_open ON slice (stream_id, pass, start_ms) WHERE state = 'open';
 CREATE INDEX slice_done ON slice (stream_id, state, end_ms) WHERE state NOT IN ('open', 'planned');
-CREATE UNIQUE INDEX slice_planned ON slice (stream_id, after_ms, start_ms) WHERE state = 'planned';
+CREATE INDEX slice_planned ON slice (stream_id, after_ms, start_ms) WHERE state = 'planned';
 
 CREATE TABLE new_coverage (     -- merged intervals that were fetched to their end
     stream_id   INTEGER NOT NULL REFERENCES stream,

@@ -12,10 +12,11 @@ use crate::{
     domain::{
         filter::Filter,
         fingerprint::{self, Builder},
-        record::Facts,
+        record::{Facts, Record},
     },
-    source::Limits,
-    store::slices::Frontier,
+    fault::{Fault, Kind},
+    source::{Limits, Page, Query},
+    store::slices::{Frontier, Setback},
 };
 
 /// Answers in order, and remembers what it was asked.
@@ -160,7 +161,7 @@ fn message(id: &str, verdict: &str) -> Record {
         watched: format!(r#"{{"verdict":{{"latestVerdict":"{verdict}"}}}}"#),
         stamps: Vec::new(),
         verdict: Some(verdict.into()),
-        facts: Facts::Message,
+        facts: Facts::Message { direction: None },
         json,
     }
 }
@@ -360,13 +361,13 @@ async fn the_days_calls_are_a_limit_that_survives_a_restart() {
     }
     let stream = bench.collector.streams().await.unwrap()[&Stream::Messages];
     let now = bench.clock.now();
-    let calls = bench.collector.calls(now);
+    let calls = bench.collector.bill(Pass::Live, 5, now);
     let frontier = Frontier { from: now, to: now };
     bench.store().plan_live(stream, frontier, None, Vec::new(), 1).await.unwrap();
     assert_eq!(calls.count, 5);
     let hour = crate::domain::slice::Interval::new(now - Duration::from_hours(1), now).unwrap();
     bench.store().plan_live(stream, frontier, None, vec![hour], 100).await.unwrap();
-    let open = bench.store().ready_slices(stream, now, 1).unwrap();
+    let open = bench.store().ready_slices(stream, Pass::Live, now, 1).unwrap();
     let again = Setback::Again { not_before: now, progress: None };
     bench.store().set_back(open[0].id, again, "earlier".into(), calls).await.unwrap();
 

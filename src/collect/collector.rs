@@ -1,0 +1,167 @@
+//! One task a source: plans what is due and has it fetched.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use rand::rngs::StdRng;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::plan::{self, Policy};
+use crate::{
+    clock::Clock,
+    config,
+    domain::slice::{Pass, Stream},
+    schedule::Activation,
+    source::{Source, pace::Pace},
+    store::{
+        Store, StoreError,
+        budget::{Calls, day},
+        conditions::State,
+        slices::StreamId,
+    },
+    supervisor::{Step, Task},
+};
+
+/// Open live slices beyond which no more are planned.
+const ENOUGH: u64 = 256;
+
+/// Collects one source.
+pub struct Collector<S> {
+    pub config: Arc<config::Source>,
+    pub source: Arc<S>,
+    pub pace: Arc<Pace>,
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    pub max_spool: u64,
+    /// When to plan anew.
+    pub activation: Arc<Activation>,
+    /// Soft stop: no new page is asked for.
+    pub stop: CancellationToken,
+    pub memory: Arc<Memory>,
+}
+
+/// What outlives a restart of the task, but not of the process.
+pub struct Memory {
+    pub(super) rng: Mutex<StdRng>,
+    streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
+    /// Calls of the pace that the budget has counted.
+    pub(super) counted: AtomicU64,
+    /// Held from looking records up until they are committed, so that two slices cannot both take
+    /// a record for new.
+    pub(super) diffing: tokio::sync::Mutex<()>,
+    pub(super) written: Mutex<Option<(State, Timestamp)>>,
+    /// The last activation: what became due later waits for the next one.
+    pub(super) activated: Mutex<Option<Timestamp>>,
+}
+
+impl Memory {
+    pub fn new(rng: StdRng) -> Self {
+        Self {
+            rng: Mutex::new(rng),
+            streams: tokio::sync::OnceCell::new(),
+            counted: AtomicU64::new(0),
+            diffing: tokio::sync::Mutex::default(),
+            written: Mutex::default(),
+            activated: Mutex::default(),
+        }
+    }
+}
+
+impl<S: Source> Task for Collector<S> {
+    async fn step(&mut self) -> anyhow::Result<Step> {
+        let now = self.clock.now();
+        self.pace.recover(now);
+        if self.activation.take() {
+            *locked(&self.memory.activated) = Some(now);
+        }
+        let stream = self.streams().await?[&self.source.stream()];
+        if let Some(wait) = self.held(now).await? {
+            return Ok(wait);
+        }
+        self.plan(stream).await?;
+        let last = self.last_pass(now)?;
+        if self.fetch_open(stream, last).await? {
+            return Ok(Step::Worked);
+        }
+        // What failed has perhaps paused the source, and knows why better than a slice.
+        if let Some(wait) = self.held(self.clock.now()).await? {
+            return Ok(wait);
+        }
+        let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
+            return Ok(Step::Idle);
+        };
+        let why = format!("{count} slices of {} are not covered", self.config.name);
+        Ok(Step::Waiting { until, why, person: false })
+    }
+}
+
+impl<S: Source> Collector<S> {
+    /// The store's numbers of the source's streams. The first time they are asked for, what is
+    /// planned is brought in line with the configuration.
+    pub(super) async fn streams(&self) -> Result<&BTreeMap<Stream, StreamId>, StoreError> {
+        let number = async || {
+            let mut ids = BTreeMap::new();
+            for stream in self.config.vendor.streams() {
+                ids.insert(*stream, self.store.stream(&self.config.name, *stream).await?);
+            }
+            let steps = self.config.resweep.iter().map(plan::step).collect();
+            self.store.keep_resweeps(ids[&self.source.stream()], steps).await?;
+            Ok(ids)
+        };
+        self.memory.streams.get_or_try_init(number).await
+    }
+
+    /// Opens what was due at the last activation: live slices, as many as are useful at once, and
+    /// all resweeps.
+    pub(super) async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
+        let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
+        self.store.open_due(stream, activated).await?;
+        let open = self.store.waiting_slices(stream, Pass::Live)?.map_or(0, |(count, _)| count);
+        if open >= ENOUGH {
+            return Ok(());
+        }
+        let policy = self.policy();
+        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, activated) else {
+            return Ok(());
+        };
+        if let Some(lost) = plan.lost {
+            warn!(source = %self.config.name, lost = %lost, "past the vendor's retention: lost");
+        }
+        let size = policy.limits.page_size;
+        self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await
+    }
+
+    pub(super) fn policy(&self) -> Policy {
+        Policy {
+            start: self.config.start,
+            lag: self.config.lag,
+            slice: self.config.slice,
+            limits: self.source.limits(),
+        }
+    }
+
+    /// The last pass that may spend calls now.
+    fn last_pass(&self, _now: Timestamp) -> Result<Pass, StoreError> {
+        Ok(Pass::Backfill)
+    }
+
+    /// Calls made and not counted yet, to be counted with the next commit.
+    pub(super) fn bill(&self, pass: Pass, count: u64, now: Timestamp) -> Calls {
+        self.memory.counted.fetch_add(count, Ordering::Relaxed);
+        Calls { source: self.config.name.clone(), day: day(now), pass, count }
+    }
+}
+
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! What an answer no longer has, where an answer is all there is.
+
+use std::collections::HashSet;
+
+use super::{
+    collector::Collector,
+    compose::{self, Context},
+    diff::News,
+};
+use crate::{
+    domain::{
+        change::{self, GONE, Known},
+        fingerprint::Members,
+        row::{Identity, KnownRow},
+    },
+    source::{Page, Source},
+    store::{
+        StoreError,
+        ledger::Key,
+        slices::{OpenSlice, Then},
+    },
+};
+
+/// A row that is known of the slice's window, and did not come.
+pub(super) struct Gone {
+    key: Key,
+    revision: change::Revision,
+    row: Identity,
+}
+
+impl<S: Source> Collector<S> {
+    /// The known rows of a slice that its whole answer does not have.
+    pub(super) fn gone(
+        &self,
+        page: &Page,
+        slice: &OpenSlice,
+        then: &Then,
+    ) -> Result<Vec<Gone>, StoreError> {
+        let whole = self.source.limits().whole
+            && slice.narrow.is_empty()
+            && matches!(then, Then::Covered(done) if done.pages == 1);
+        if !whole {
+            return Ok(Vec::new());
+        }
+        let hour = slice.interval.start().as_second().div_euclid(3600);
+        let here: HashSet<Key> =
+            page.records.iter().map(|record| Key::new(hour, &record.id)).collect();
+        let mut gone = Vec::new();
+        for (key, _, known) in self.store.recall_hour(slice.stream, hour)? {
+            let of_window = |row: &Identity| row.window() == Some(slice.interval);
+            if here.contains(&key)
+                || !KnownRow::read(&known.watched).row.is_some_and(|row| of_window(&row))
+            {
+                continue;
+            }
+            if let Some((revision, row)) = change::vanish(&known) {
+                gone.push(Gone { key, revision, row });
+            }
+        }
+        Ok(gone)
+    }
+}
+
+/// The events that say that rows are gone, and the versions for the ledger.
+pub(super) fn news(gone: Vec<Gone>, context: Context<'_>) -> News {
+    let mut news = News::default();
+    for Gone { key, revision, row } in gone {
+        news.events.push(compose::vanished(&row, &revision, context));
+        let known = Known {
+            revision: revision.number,
+            members: Members::default(),
+            watched: revision.watched,
+        };
+        news.versions.push((key, GONE, known));
+    }
+    news
+}

@@ -1,0 +1,70 @@
+//! What the ledger remembers of a SER row: enough to tell how it moved, and what it was when a
+//! later answer no longer has it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::{counters::Counters, slice::Interval};
+
+/// A row's last version. Its `status` and `details` stand as in events, so that `previous` can be
+/// looked up in it by the names of members.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct KnownRow {
+    #[serde(default)]
+    pub status: BTreeMap<String, i128>,
+    #[serde(default)]
+    pub details: BTreeMap<String, i128>,
+    /// Absent from what versions before 0.2 wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row: Option<Identity>,
+    /// Whether the last answer no longer had it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+/// Which row it is.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Identity {
+    /// See [`super::record::Record::id`].
+    pub id: String,
+    /// Milliseconds since 1970.
+    window: [i64; 2],
+    /// The members that name it, as they came: one JSON object.
+    pub names: Box<RawValue>,
+}
+
+impl Identity {
+    pub fn new(id: String, window: Interval, names: Box<RawValue>) -> Self {
+        let window = [window.start().as_millisecond(), window.end().as_millisecond()];
+        Self { id, window, names }
+    }
+
+    pub fn window(&self) -> Option<Interval> {
+        let at = |ms| Timestamp::from_millisecond(ms).ok();
+        Interval::new(at(self.window[0])?, at(self.window[1])?)
+    }
+}
+
+impl KnownRow {
+    pub fn new(counters: Counters, row: Option<Identity>) -> Self {
+        let Counters { status, details } = counters;
+        Self { status, details, row, gone: false }
+    }
+
+    /// What [`KnownRow::text`] wrote; what cannot be read counts as nothing known.
+    pub fn read(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    pub fn text(&self) -> String {
+        // Numbers and texts can always be written.
+        serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    pub fn counters(&self) -> Counters {
+        Counters { status: self.status.clone(), details: self.details.clone() }
+    }
+}
