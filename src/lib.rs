@@ -10,6 +10,7 @@ pub mod collect;
 pub mod config;
 pub mod deliver;
 pub mod domain;
+pub mod estimate;
 pub mod fault;
 pub mod format;
 pub mod heap;

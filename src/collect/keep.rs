@@ -76,7 +76,7 @@ impl<S: Source> Collector<S> {
         drop(alone);
         slice.events += events;
         self.tell_ok(now).await?;
-        self.say(&then, slice, announced, received);
+        say(&then, slice, announced, received);
         Ok(then)
     }
 
@@ -113,30 +113,30 @@ impl<S: Source> Collector<S> {
         }
         plan::resweeps(&self.config, &self.policy(), slice.interval, now)
     }
+}
 
-    fn say(&self, then: &Then, slice: &OpenSlice, announced: Option<u64>, received: u64) {
-        match then {
-            Then::Covered(done) => {
-                info!(
-                    pages = done.pages,
-                    records = done.received,
-                    events = slice.events,
-                    "slice covered"
+fn say(then: &Then, slice: &OpenSlice, announced: Option<u64>, received: u64) {
+    match then {
+        Then::Covered(done) => {
+            info!(
+                pages = done.pages,
+                records = done.received,
+                events = slice.events,
+                "slice covered"
+            );
+            if done.total.is_some_and(|total| total > done.received) {
+                warn!(
+                    total = done.total,
+                    read = done.received,
+                    "fewer records than announced, twice"
                 );
-                if done.total.is_some_and(|total| total > done.received) {
-                    warn!(
-                        total = done.total,
-                        read = done.received,
-                        "fewer records than announced, twice"
-                    );
-                }
             }
-            Then::Refetch(_) => warn!(
-                total = announced,
-                read = slice.progress.received + received,
-                "fewer records than announced; reading the slice once more"
-            ),
-            Then::Next(_) | Then::Doubt { .. } => {}
         }
+        Then::Refetch(_) => warn!(
+            total = announced,
+            read = slice.progress.received + received,
+            "fewer records than announced; reading the slice once more"
+        ),
+        Then::Next(_) | Then::Doubt { .. } => {}
     }
 }
