@@ -13,7 +13,10 @@ use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::plan::{self, Policy};
+use super::{
+    licence::Pending,
+    plan::{self, Policy},
+};
 use crate::{
     clock::Clock,
     config,
@@ -59,6 +62,7 @@ pub struct Memory {
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
+    pub(super) licence: Mutex<Pending>,
 }
 
 impl Memory {
@@ -70,6 +74,7 @@ impl Memory {
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
+            licence: Mutex::default(),
         }
     }
 }
@@ -95,7 +100,7 @@ impl<S: Source> Task for Collector<S> {
             return Ok(wait);
         }
         let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
-            return Ok(Step::Idle);
+            return Ok(self.survey(now).await?.unwrap_or(Step::Idle));
         };
         let why = format!("{count} slices of {} are not covered", self.config.name);
         Ok(Step::Waiting { until, why, person: false })

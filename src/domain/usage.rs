@@ -29,3 +29,7 @@ pub struct Reading {
 pub struct Usage {
     pub used_bytes: i128,
 }
+
+pub fn usage(reading: &Reading) -> Usage {
+    Usage { used_bytes: reading.applications.values().sum() }
+}
