@@ -8,7 +8,10 @@ use crate::{
     clock::ManualClock,
     config::Secret,
     fault::Kind,
-    source::testing::{Vendor, at, client, gzip, hour, pace, sample},
+    source::{
+        answer::Answer,
+        testing::{Vendor, at, client, gzip, hour, pace, sample},
+    },
 };
 
 const NOW: &str = "2026-11-20T12:00:00Z";
