@@ -4,7 +4,12 @@
 //! published connectors had to do; each place says which where it matters. Nothing here depends
 //! on the order of messages, on `totalSize`, or on what a page token looks like.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
@@ -27,6 +32,7 @@ mod call;
 mod message;
 mod page;
 mod refusal;
+mod report;
 mod search;
 mod token;
 
@@ -43,6 +49,8 @@ pub struct CiscoEtd {
     pace: Arc<Pace>,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
+    /// Which of the report's two spellings the vendor took last.
+    singular: AtomicBool,
 }
 
 impl CiscoEtd {
@@ -52,7 +60,14 @@ impl CiscoEtd {
         pace: Arc<Pace>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config: config.clone(), http, pace, clock, tokens: Tokens::default() }
+        Self {
+            config: config.clone(),
+            http,
+            pace,
+            clock,
+            tokens: Tokens::default(),
+            singular: AtomicBool::default(),
+        }
     }
 }
 
@@ -87,6 +102,10 @@ impl Source for CiscoEtd {
         })?;
         page.server_time = reply.answer.server_time();
         Ok(page)
+    }
+
+    async fn count(&self, day: Interval) -> Result<Option<BTreeMap<String, u64>>, Fault> {
+        self.report(day).await.map(Some)
     }
 
     async fn probe(&self, now: Timestamp) -> Result<String, Fault> {
