@@ -160,7 +160,7 @@ impl<S: Source> Collector<S> {
             name: "compress-survey",
             detail: error.to_string().into(),
         })?;
-        let used = usage.as_ref().map(|usage| usage.used_bytes);
+        let used = usage.as_ref().and_then(|usage| usage.used_bytes);
         let survey = SurveyCommit { stream, at: now, usage, chunk, ledger, calls };
         self.store.commit_survey(survey).await?;
         drop(alone);

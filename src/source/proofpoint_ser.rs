@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 
 use super::{
-    Limits, Page, Query, Source,
+    Limits, Page, Query, Source, Survey,
     answer::{Answer, MAX_BODY},
     bearer::{self, Bearer, Tokens},
     pace::Pace,
@@ -34,6 +34,8 @@ mod number;
 mod refusal;
 mod row;
 mod summary;
+mod survey;
+mod terms;
 mod token;
 
 /// One SER customer.
@@ -123,6 +125,10 @@ impl Source for ProofpointSer {
         })?;
         page.server_time = answer.server_time();
         Ok(page)
+    }
+
+    async fn survey(&self, now: Timestamp) -> Result<Option<Survey>, Fault> {
+        self.survey_at(now).await
     }
 
     async fn probe(&self, now: Timestamp) -> Result<String, Fault> {
