@@ -31,8 +31,8 @@ use crate::{
 };
 
 /// Between tries of a survey that failed.
-const FIRST: Duration = Duration::from_secs(10);
-const LONGEST: Duration = Duration::from_hours(1);
+const FIRST: Duration = Duration::from_millis(500);
+const LONGEST: Duration = Duration::from_mins(15);
 /// The member that names in `changed` what Postrider has worked out.
 const USAGE: &str = "postrider.usage";
 
@@ -94,8 +94,10 @@ impl<S: Source> Collector<S> {
                     self.pace.slow_down(now);
                 }
                 if may_pass(fault.kind) {
+                    // The source keeps what was answered before the call that failed.
+                    let further = calls.count > 1;
                     self.store.count_calls(calls).await?;
-                    return waiting(self.postpone(now));
+                    return waiting(self.postpone(further, now));
                 }
                 // What the licence allows is worth telling even if what is used cannot be had.
                 locked(&self.memory.licence).entitlement.take().map(|record| (record, None))
@@ -111,9 +113,9 @@ impl<S: Source> Collector<S> {
     }
 
     /// When to try again after one more failure.
-    fn postpone(&self, now: Timestamp) -> Timestamp {
+    fn postpone(&self, further: bool, now: Timestamp) -> Timestamp {
         let mut pending = locked(&self.memory.licence);
-        pending.attempts = pending.attempts.saturating_add(1);
+        pending.attempts = if further { 1 } else { pending.attempts.saturating_add(1) };
         let wait = backoff(pending.attempts, FIRST, LONGEST, &mut *locked(&self.memory.rng));
         let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
         pending.not_before = Some(until);
@@ -179,10 +181,9 @@ fn may_pass(kind: Kind) -> bool {
     matches!(kind, Kind::Transient { .. } | Kind::Throttled { .. } | Kind::QuotaSpent | Kind::Auth)
 }
 
-/// The UTC day so far, as the slice of what is asked once a day.
+/// The UTC day, as the slice of what is asked once a day.
 fn today(now: Timestamp) -> Interval {
     let start = now.as_second() - now.as_second().rem_euclid(24 * 3600);
     let start = Timestamp::from_second(start).unwrap_or(now);
-    let end = now.max(start).checked_add(Duration::from_millis(1)).unwrap_or(Timestamp::MAX);
-    Interval::new(start, end).unwrap_or_else(|| unreachable!("it ends after it begins"))
+    Interval::new(start, react::next_day(now)).expect("a day ends after it begins")
 }

@@ -45,6 +45,7 @@ pub struct ProofpointSer {
     pace: Arc<Pace>,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
+    answers: survey::Answers,
 }
 
 impl ProofpointSer {
@@ -54,7 +55,14 @@ impl ProofpointSer {
         pace: Arc<Pace>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config: config.clone(), http, pace, clock, tokens: Tokens::default() }
+        Self {
+            config: config.clone(),
+            http,
+            pace,
+            clock,
+            tokens: Tokens::default(),
+            answers: survey::Answers::default(),
+        }
     }
 
     async fn bearer(&self, refused: Option<&Bearer>) -> Result<Bearer, Fault> {

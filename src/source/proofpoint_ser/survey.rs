@@ -1,7 +1,10 @@
 //! What the licence allows and what is used of it, asked from the vendor for the licence's period:
 //! what Postrider has collected may begin later, and its windows still settle.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use serde_json::value::RawValue;
@@ -33,6 +36,17 @@ const NAMELESS: &str = "-";
 /// Bytes by application.
 type Sizes = BTreeMap<String, i128>;
 
+/// What was answered of a survey that is not done: a fault on one of its many calls must not cost
+/// the others again.
+#[derive(Debug, Default)]
+pub(super) struct Answers(Mutex<BTreeMap<[Timestamp; 2], Sizes>>);
+
+impl Answers {
+    fn map(&self) -> MutexGuard<'_, BTreeMap<[Timestamp; 2], Sizes>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl ProofpointSer {
     /// Some thirty calls, once a day. Everything ends at the last full hour: its messages may still
     /// be on their way, but SER has received them, and that is what counts.
@@ -45,6 +59,8 @@ impl ProofpointSer {
         let entitlements = answer.records.into_iter();
         let entitlements = entitlements.filter(|record| record.facts == Facts::Entitlement);
         let Some((record, terms)) = terms::choose(entitlements, to) else { return Ok(None) };
+        let yesterday = last_day(to).map(Interval::end).max();
+        self.answers.map().retain(|[_, end], _| *end == to || Some(*end) <= yesterday);
 
         let mut recent: Vec<(Interval, i128)> = Vec::new();
         for days in [7, 30] {
@@ -64,13 +80,15 @@ impl ProofpointSer {
             None => Sizes::new(),
         };
         if period.is_some() && recent.iter().any(|(_, bytes)| *bytes > sum(&applications)) {
+            self.answers.map().clear();
             let what = "tells less for the whole licence period than for its last days";
-            return Err(Fault::transient(format!("{} {what}", self.name())));
+            return Err(Fault::refused(format!("{} {what}", self.name())));
         }
         let mut hours = Vec::with_capacity(24);
         for window in last_day(to) {
             hours.push((window.start(), sum(&self.sizes(window).await?)));
         }
+        self.answers.map().clear();
         let (allowed, period) = (terms.allowed, terms.period);
         let reading = Reading { allowed, period, to, applications, recent, hours };
         Ok(Some(Survey { record, reading }))
@@ -83,10 +101,17 @@ impl ProofpointSer {
 
     /// The bytes received in `window`.
     async fn sizes(&self, window: Interval) -> Result<Sizes, Fault> {
+        let key = [window.start(), window.end()];
+        if let Some(sizes) = self.answers.map().get(&key) {
+            return Ok(sizes.clone());
+        }
         let page = self.window(window).await?;
-        sizes(&page).map_err(|oddity| {
-            Fault::transient(format!("{} answered 200, but {oddity}", self.name()))
-        })
+        let sizes = sizes(&page).map_err(|oddity| {
+            // Asking again soon would give the same answer.
+            Fault::refused(format!("{} answered 200, but {oddity}", self.name()))
+        })?;
+        self.answers.map().insert(key, sizes.clone());
+        Ok(sizes)
     }
 }
 
