@@ -116,7 +116,7 @@ impl<S: Source> Collector<S> {
             for stream in self.config.vendor.streams() {
                 ids.insert(*stream, self.store.stream(&self.config.name, *stream).await?);
             }
-            let steps = self.config.resweep.iter().map(plan::step).collect();
+            let steps = plan::steps(&self.config.resweep);
             self.store.keep_resweeps(ids[&self.source.stream()], steps).await?;
             Ok(ids)
         };
