@@ -11,6 +11,7 @@ mod cli;
 mod delivery;
 mod giving_up;
 mod kill;
+mod licence;
 mod malformed;
 mod month;
 mod quirks;
