@@ -13,23 +13,25 @@ use super::filled::{A_DAY, Ledger, PAGE, hour_of_day, keys, known_page};
 
 /// Forgets one day after the other, each in another way.
 pub(crate) fn tell(ledger: &Ledger) -> anyhow::Result<()> {
-    println!("a day of {A_DAY} records is forgotten");
-    let forgotten = |day: i64| forget(ledger, day);
-    println!("  at once: {:.2} s", forgotten(0)?.as_secs_f64());
-    let (total, waited) = beside_pages(ledger, 1)?;
-    println!("  beside pages: {:.2} s; a page waits {} ms at most", total, waited.as_millis());
+    // What was filled last is still on its way to the disk.
+    ensure!(Command::new("sync").status()?.success(), "sync");
+    std::io::copy(&mut std::fs::File::open(ledger.path())?, &mut std::io::sink())?;
+    println!("a day of {A_DAY} records is forgotten in");
+    let told = |how: &str, (total, waited): (Duration, Duration)| {
+        let (total, waited) = (total.as_secs_f64(), waited.as_millis());
+        println!("  {total:.2} s {how}; a page waits {waited} ms at most");
+    };
+    println!("  {:.2} s at once, file in memory", forget(ledger, 0)?.as_secs_f64());
+    told("the same beside pages", beside_pages(ledger, 1)?);
     drop_from_memory(ledger)?;
-    println!("  from a file that is not in memory: {:.2} s", forgotten(2)?.as_secs_f64());
-    for day in [3, 4] {
-        pin_day(ledger, day)?;
-    }
-    println!("  by rows, as another stream needs the day: {:.2} s", forgotten(3)?.as_secs_f64());
-    let (total, waited) = beside_pages(ledger, 4)?;
+    told("from disk beside pages", beside_pages(ledger, 2)?);
+    pin_day(ledger, 3)?;
+    pin_day(ledger, 4)?;
     println!(
-        "  the same beside pages: {:.2} s; a page waits {} ms at most",
-        total,
-        waited.as_millis()
+        "  {:.2} s by rows, as another stream needs the day",
+        forget(ledger, 3)?.as_secs_f64()
     );
+    told("the same beside pages", beside_pages(ledger, 4)?);
     Ok(())
 }
 
@@ -52,8 +54,8 @@ fn known(ledger: &Ledger, first: u64) -> anyhow::Result<bool> {
     Ok(ledger.store.look_up(ledger.stream, &keys(first))?.iter().all(Option::is_some))
 }
 
-/// The same while pages are committed, one after the other: seconds, and the longest commit.
-fn beside_pages(ledger: &Ledger, day: i64) -> anyhow::Result<(f64, Duration)> {
+/// The same while pages are committed, one after the other: how long, and the longest commit.
+fn beside_pages(ledger: &Ledger, day: i64) -> anyhow::Result<(Duration, Duration)> {
     let begun = Instant::now();
     let mut longest = Duration::ZERO;
     let needed = needed(ledger, day);
@@ -79,7 +81,7 @@ fn beside_pages(ledger: &Ledger, day: i64) -> anyhow::Result<(f64, Duration)> {
         }
         anyhow::Ok(())
     })?;
-    Ok((begun.elapsed().as_secs_f64(), longest))
+    Ok((begun.elapsed(), longest))
 }
 
 /// Has another stream need the day.

@@ -31,6 +31,9 @@ impl Store {
             if !self.read("forgettable", |view| has_expired(view, partition, &needed))? {
                 continue;
             }
+            if self.read("forgettable", |view| is_unneeded(view, partition, &needed))? {
+                self.read_ahead(partition).await?;
+            }
             let step = || {
                 let needed = Arc::clone(&needed);
                 self.write("forget-records", move |tx| step(tx, partition, &needed, AT_ONCE))
@@ -38,6 +41,24 @@ impl Store {
             while step().await? {}
         }
         Ok(())
+    }
+
+    /// Has the system fetch a partition from disk, where it has been for days. The writer, which is
+    /// to free its pages, would wait for each of them, and everybody else for the writer.
+    async fn read_ahead(&self, partition: Partition) -> Result<(), StoreError> {
+        let store = self.clone();
+        let read = move || {
+            store.read("read-ahead", |view| {
+                // Counting goes through the pages that freeing goes through, no others.
+                for table in ["ledger", "ledger_block"] {
+                    let sql = format!("SELECT count(*) FROM {table}_{partition} NOT INDEXED");
+                    view.query_row(&sql, [], |_| Ok(()))?;
+                }
+                Ok(())
+            })
+        };
+        // Seconds on a slow disk. If it could not run, forgetting is slower.
+        tokio::task::spawn_blocking(read).await.unwrap_or(Ok(()))
     }
 }
 
