@@ -1,7 +1,8 @@
 //! A store whose ledger holds so many records.
 
-use std::{path::PathBuf, time::Instant};
+use std::{fs::File, path::PathBuf, process::Command, time::Instant};
 
+use anyhow::ensure;
 use jiff::Timestamp;
 use postrider::{
     domain::{
@@ -69,8 +70,17 @@ impl Ledger {
                 begun.elapsed().as_secs_f64(),
                 size / records
             );
+            ledger.settle()?;
         }
         Ok(ledger)
+    }
+
+    /// Has what was filled go to disk, and all of the file be in memory: neither the system's
+    /// writing nor the disk's reading is measured.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        ensure!(Command::new("sync").status()?.success(), "sync");
+        std::io::copy(&mut File::open(self.path())?, &mut std::io::sink())?;
+        Ok(())
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -127,7 +137,8 @@ pub(crate) fn keys(first: u64) -> Vec<Key> {
 /// What is remembered of a page's messages, each with 40 members: a third of them its own, a third
 /// of few values, the rest the same in all. One in eight has a verdict.
 pub(crate) fn known_page(first: u64) -> Vec<Known> {
-    let paths: String = (0..40).map(|n| format!("member\u{1f}number {n}\0")).collect();
+    let paths: Vec<_> = (0..40).map(|n| format!("member\u{1f}number {n}\0")).collect();
+    let paths = paths.concat();
     let known = |id: u64| {
         let hash = |n: u64| match n {
             0..13 => mixed(id * 40 + n),

@@ -13,9 +13,7 @@ use super::filled::{A_DAY, Ledger, PAGE, hour_of_day, keys, known_page};
 
 /// Forgets one day after the other, each in another way.
 pub(crate) fn tell(ledger: &Ledger) -> anyhow::Result<()> {
-    // What was filled last is still on its way to the disk.
-    ensure!(Command::new("sync").status()?.success(), "sync");
-    std::io::copy(&mut std::fs::File::open(ledger.path())?, &mut std::io::sink())?;
+    ledger.settle()?;
     println!("a day of {A_DAY} records is forgotten in");
     let told = |how: &str, (total, waited): (Duration, Duration)| {
         let (total, waited) = (total.as_secs_f64(), waited.as_millis());
@@ -96,7 +94,7 @@ fn pin_day(ledger: &Ledger, day: i64) -> anyhow::Result<()> {
 
 /// The day that is forgotten was filed days ago.
 fn drop_from_memory(ledger: &Ledger) -> anyhow::Result<()> {
-    ensure!(Command::new("sync").status()?.success(), "sync");
+    ledger.settle()?;
     let file = format!("if={}", ledger.path().display());
     let mut drop_it = Command::new("dd");
     drop_it.args([&file, "iflag=nocache", "count=0", "status=none"]);

@@ -58,6 +58,9 @@ pub struct Entry {
     slot: u32,
 }
 
+/// Where a record is filed, its content's hash, and what is to be remembered.
+pub type Version = (Key, [u8; 16], Known);
+
 /// The versions that one page adds to a stream's ledger.
 #[derive(Debug)]
 pub struct NewBlock {
@@ -75,20 +78,19 @@ struct Part {
 }
 
 impl Store {
-    /// Packs the versions that a page adds to a stream's ledger: where each is filed, its content
-    /// hash, and what is to be remembered.
+    /// Packs the versions that a page adds to a stream's ledger.
     pub fn pack_versions(
         &self,
         stream: StreamId,
-        versions: &[(Key, [u8; 16], Known)],
+        versions: &[Version],
     ) -> std::io::Result<NewBlock> {
-        let mut days: BTreeMap<i64, Vec<&(Key, [u8; 16], Known)>> = BTreeMap::new();
+        let mut days: BTreeMap<i64, Vec<&Version>> = BTreeMap::new();
         for version in versions {
             // Hour 0 is apart from the rest of its day.
             let day = if version.0.hour == 0 { i64::MIN } else { version.0.hour.div_euclid(24) };
             days.entry(day).or_default().push(version);
         }
-        let part = |mut versions: Vec<&(Key, [u8; 16], Known)>| {
+        let part = |mut versions: Vec<&Version>| {
             // Rows that are inserted in their order fill the file's pages better.
             versions.sort_by_key(|(key, _, _)| *key);
             let last_hour = versions.last().map_or(0, |(key, _, _)| key.hour);
