@@ -90,10 +90,8 @@ impl Store {
             let day = if version.0.hour == 0 { i64::MIN } else { version.0.hour.div_euclid(24) };
             days.entry(day).or_default().push(version);
         }
-        let part = |mut versions: Vec<&Version>| {
-            // Rows that are inserted in their order fill the file's pages better.
-            versions.sort_by_key(|(key, _, _)| *key);
-            let last_hour = versions.last().map_or(0, |(key, _, _)| key.hour);
+        let part = |versions: Vec<&Version>| {
+            let last_hour = versions.iter().map(|(key, _, _)| key.hour).max().unwrap_or_default();
             let rows =
                 versions.iter().map(|(key, content, known)| (*key, *content, known.revision));
             let rows = rows.collect();
