@@ -111,11 +111,13 @@ fn tallies(first: &[(Timestamp, String)]) -> Vec<Tally> {
     counts.into_iter().map(tally).collect()
 }
 
-/// Where the ledger files a record. What has no time of its own is filed with the slice; the
-/// licence, which never ages, apart.
+/// Where the ledger files a record. What has no time of its own is filed with the slice's hour, as
+/// slices are split; the licence, which never ages, apart.
 fn key(record: &Record, context: Context<'_>) -> Key {
-    let at = record.time.unwrap_or(context.slice.start());
-    let hour =
-        if record.stream == Stream::Entitlement { 0 } else { at.as_second().div_euclid(3600) };
-    Key::new(hour, &record.id)
+    let hour = |at: Timestamp| at.as_second().div_euclid(3600);
+    match (record.stream, record.time) {
+        (Stream::Messages, Some(time)) => Key::at(time, &record.id),
+        (Stream::Entitlement, _) => Key::new(0, &record.id),
+        (_, time) => Key::new(hour(time.unwrap_or(context.slice.start())), &record.id),
+    }
 }
