@@ -11,7 +11,8 @@ use crate::{
     domain::{
         change::{self, GONE, Known},
         fingerprint::Members,
-        row::{Identity, KnownRow},
+        record::Record,
+        row::Identity,
     },
     source::{Page, Source},
     store::{
@@ -36,24 +37,28 @@ impl<S: Source> Collector<S> {
         slice: &OpenSlice,
         then: &Then,
     ) -> Result<Vec<Gone>, StoreError> {
+        let hour = slice.interval.start().as_second().div_euclid(3600);
+        let ours = |record: &&Record| record.stream == self.source.stream();
+        let here: HashSet<Key> =
+            page.records.iter().filter(ours).map(|record| Key::new(hour, &record.id)).collect();
         let whole = self.source.limits().whole
             && slice.narrow.is_empty()
-            && matches!(then, Then::Covered(done) if done.pages == 1);
+            && matches!(then, Then::Covered(done) if done.pages == 1)
+            // What came and could not be read may be any row that seems to be missing.
+            && here.len() as u64 == page.received;
         if !whole {
             return Ok(Vec::new());
         }
-        let hour = slice.interval.start().as_second().div_euclid(3600);
-        let here: HashSet<Key> =
-            page.records.iter().map(|record| Key::new(hour, &record.id)).collect();
         let mut gone = Vec::new();
-        for (key, _, known) in self.store.recall_hour(slice.stream, hour)? {
-            let of_window = |row: &Identity| row.window() == Some(slice.interval);
-            if here.contains(&key)
-                || !KnownRow::read(&known.watched).row.is_some_and(|row| of_window(&row))
-            {
+        for (key, entry) in self.store.filed_under(slice.stream, hour)? {
+            if here.contains(&key) || entry.content == GONE {
                 continue;
             }
-            if let Some((revision, row)) = change::vanish(&known) {
+            let Some((revision, row)) = change::vanish(&self.store.recall(&entry)?) else {
+                continue;
+            };
+            // Shorter slices share an hour.
+            if row.window() == Some(slice.interval) {
                 gone.push(Gone { key, revision, row });
             }
         }

@@ -1,6 +1,6 @@
 //! The ledger: the last version of each record that the vendor may return again.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::{Store, StoreError, slices::StreamId};
 use crate::domain::{change::Known, fingerprint::Members};
@@ -62,18 +62,10 @@ impl Store {
             let sql = "SELECT content, revision, block, slot FROM ledger
                 WHERE stream_id = ? AND hour = ? AND id = ?";
             let mut statement = view.prepare_cached(sql)?;
-            let entry = |key: &Key| {
-                let row = statement.query_row(params![stream.0, key.hour, key.id], |row| {
-                    Ok(Entry {
-                        content: row.get(0)?,
-                        revision: row.get(1)?,
-                        block: row.get(2)?,
-                        slot: row.get(3)?,
-                    })
-                });
-                row.optional()
+            let found = |key: &Key| {
+                statement.query_row(params![stream.0, key.hour, key.id], entry).optional()
             };
-            keys.iter().map(entry).collect()
+            keys.iter().map(found).collect()
         })
     }
 
@@ -89,6 +81,23 @@ impl Store {
         })
     }
 
+    /// What is filed under an hour.
+    pub fn filed_under(
+        &self,
+        stream: StreamId,
+        hour: i64,
+    ) -> Result<Vec<(Key, Entry)>, StoreError> {
+        self.read("ledger-hour", |view| {
+            let sql = "SELECT content, revision, block, slot, id FROM ledger
+                WHERE stream_id = ? AND hour = ?";
+            let mut statement = view.prepare_cached(sql)?;
+            let rows = statement.query_map(params![stream.0, hour], |row| {
+                Ok((Key { hour, id: row.get(4)? }, entry(row)?))
+            })?;
+            rows.collect()
+        })
+    }
+
     /// Forgets the records of a stream before an hour.
     pub async fn forget_records(&self, stream: StreamId, hour: i64) -> Result<(), StoreError> {
         self.write("forget-records", move |tx| {
@@ -99,6 +108,10 @@ impl Store {
         })
         .await
     }
+}
+
+fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
+    Ok(Entry { content: row.get(0)?, revision: row.get(1)?, block: row.get(2)?, slot: row.get(3)? })
 }
 
 pub(super) fn insert(tx: &Connection, new: &NewBlock) -> rusqlite::Result<()> {
@@ -183,30 +196,4 @@ fn decode_text<'b>(from: &mut &'b [u8]) -> Option<&'b str> {
     let (text, rest) = from.split_at_checked(length)?;
     *from = rest;
     std::str::from_utf8(text).ok()
-}
-
-impl Store {
-    /// Everything that is remembered of a stream's records filed under an hour.
-    pub fn recall_hour(
-        &self,
-        stream: StreamId,
-        hour: i64,
-    ) -> Result<Vec<(Key, Entry, Known)>, StoreError> {
-        let found = self.read("ledger-hour", |view| {
-            let sql = "SELECT content, revision, block, slot, id FROM ledger
-                WHERE stream_id = ? AND hour = ?";
-            let mut statement = view.prepare_cached(sql)?;
-            let rows = statement.query_map(params![stream.0, hour], |row| {
-                let entry = Entry {
-                    content: row.get(0)?,
-                    revision: row.get(1)?,
-                    block: row.get(2)?,
-                    slot: row.get(3)?,
-                };
-                Ok((Key { hour, id: row.get(4)? }, entry))
-            })?;
-            rows.collect::<Result<Vec<_>, _>>()
-        })?;
-        found.into_iter().map(|(key, entry)| Ok((key, entry, self.recall(&entry)?))).collect()
-    }
 }
