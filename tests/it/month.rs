@@ -163,7 +163,7 @@ impl<S: Source> Month<S> {
                     return;
                 }
             }
-            if self.rng.random_ratio(1, 100) {
+            if self.rng.random_ratio(1, 50) {
                 self.restart();
                 self.restarts += 1;
                 self.collector.as_ref().unwrap().activation.activate();

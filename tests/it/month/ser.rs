@@ -28,7 +28,7 @@ type Sums = BTreeMap<String, i128>;
 async fn vendor(clock: &Arc<ManualClock>) -> Simulation {
     let mut options = Options { clock: clock.clone(), ..Options::default() };
     options.ser =
-        SerOptions { users: 6, odd: true, token_life: hours(60 * 24), ..SerOptions::default() };
+        SerOptions { users: 4, odd: true, token_life: hours(60 * 24), ..SerOptions::default() };
     Simulation::start(options).await.unwrap()
 }
 
@@ -58,7 +58,7 @@ async fn month(
 fn trouble(simulation: &Simulation, hour: u64, rng: &mut StdRng) {
     if rng.random_ratio(1, 40) {
         let name = rng.random_bool(0.7).then(|| format!("renamed at {hour}"));
-        simulation.rename_user(rng.random_range(0..6), name);
+        simulation.rename_user(rng.random_range(0..4), name);
     }
     // Not on a window's last reading, after which nothing could mend it.
     let age = rng.random_range(2..60);
