@@ -36,6 +36,9 @@ mod row;
 mod summary;
 mod token;
 
+#[cfg(test)]
+pub(crate) use summary::read as read_summary;
+
 /// One SER customer.
 pub struct ProofpointSer {
     config: config::ProofpointSer,

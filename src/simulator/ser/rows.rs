@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn reclassification_keeps_the_total() {
-        let relay = Relay::new(1, 8);
+        let relay = Relay::new(1, 8, false);
         let window = [at("2026-11-20T08:00:00Z"), at("2026-11-20T09:00:00Z")];
         let read = |now| relay.rows(window, at(now));
         let fresh = read("2026-11-20T09:05:00Z");
@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     fn neighbouring_windows_add_up() {
-        let relay = Relay::new(1, 3);
+        let relay = Relay::new(1, 3, false);
         let now = at("2026-12-20T09:05:00Z");
         let times = ["08:00:00", "08:10:00.5", "09:00:00", "11:30:00", "14:00:00"]
             .map(|time| at(&format!("2026-11-20T{time}Z")));
