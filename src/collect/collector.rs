@@ -92,7 +92,7 @@ impl<S: Source> Task for Collector<S> {
         }
         self.plan(stream).await?;
         let last = self.last_pass(now)?;
-        if self.fetch_open(stream, last).await? {
+        if self.fetch_open(stream, last).await? || self.activation.is_due() {
             return Ok(Step::Worked);
         }
         // What failed has perhaps paused the source, and knows why better than a slice.

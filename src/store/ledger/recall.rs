@@ -47,6 +47,15 @@ impl Store {
         })
     }
 
+    /// What is filed under an hour, without what is remembered of it.
+    pub fn filed_under(
+        &self,
+        stream: StreamId,
+        hour: i64,
+    ) -> Result<Vec<(Key, Entry)>, StoreError> {
+        self.read("ledger-filed", |view| entries_of(view, stream, hour))
+    }
+
     fn block(&self, view: &Connection, entry: &Entry) -> rusqlite::Result<Vec<u8>> {
         let sql = format!("SELECT block FROM ledger_block_{} WHERE id = ?", entry.partition);
         let block: Vec<u8> =
