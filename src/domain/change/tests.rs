@@ -117,7 +117,9 @@ proptest! {
                 (next(before.as_ref(), &record, now()), record.fingerprint.members)
             } else {
                 let Some((gone, _)) = before.as_ref().and_then(vanish) else { continue };
-                last.values_mut().for_each(|count| *count = 0);
+                for count in last.values_mut() {
+                    *count = 0;
+                }
                 (gone, Members::default())
             };
             for (name, delta) in &revision.delta.as_ref().unwrap().status {

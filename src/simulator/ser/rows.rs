@@ -99,7 +99,7 @@ impl Relay {
         if away > 0 || told {
             let missing = (now.chance(15) && !told).then(|| now.pick(&MISSING));
             let total = row.total + u64::from(steady.is_multiple_of(10));
-            rows.push(RowTruth { missing, total, ..row });
+            rows.push(RowTruth { total, missing, ..row });
         }
     }
 

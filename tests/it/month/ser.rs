@@ -29,6 +29,8 @@ async fn vendor(clock: &Arc<ManualClock>) -> Simulation {
     let mut options = Options { clock: clock.clone(), ..Options::default() };
     options.ser =
         SerOptions { users: 4, odd: true, token_life: hours(60 * 24), ..SerOptions::default() };
+    // Each day's survey asks for the whole period.
+    options.ser.license_start = Some(begin());
     Simulation::start(options).await.unwrap()
 }
 

@@ -57,7 +57,7 @@ const WINDOW: &str = "2026-11-20T08:00:00Z";
 
 /// Readings of the first window, an hour apart.
 fn bench(slice: Duration, answers: &[(&str, &[String])]) -> Bench<Relay> {
-    let Bench { collector, clock, _directory } = Bench::new(Vec::new());
+    let Bench { collector, clock, _directory: directory } = Bench::new(Vec::new());
     let hours = |hours| Resweep { after: Duration::from_hours(hours), verdicts: Vec::new() };
     let config = config::Source {
         slice,
@@ -88,7 +88,7 @@ fn bench(slice: Duration, answers: &[(&str, &[String])]) -> Bench<Relay> {
         stop,
         memory,
     };
-    Bench { collector, clock, _directory }
+    Bench { collector, clock, _directory: directory }
 }
 
 impl Bench<Relay> {
