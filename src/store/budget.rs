@@ -1,10 +1,13 @@
 //! Calls made, by source and UTC day.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
-use crate::domain::{name::SourceName, slice::Pass};
+use crate::domain::{
+    name::SourceName,
+    slice::{Pass, Stream},
+};
 
 /// Calls to be counted for a source's day.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +40,107 @@ impl Store {
             view.prepare_cached(sql)?.query_row(key, |row| row.get(0))
         })
     }
+}
+
+/// What a source has spent today, and what is still to be fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spending {
+    /// Calls counted today.
+    pub live: u64,
+    pub resweep: u64,
+    pub backfill: u64,
+    /// Calls of yesterday's live collection.
+    pub live_yesterday: u64,
+    /// Open live slices.
+    pub live_open: u64,
+    /// Resweeps that wait now.
+    pub resweeps_waiting: u64,
+    /// Resweeps that are planned for the rest of the day, those that wait included.
+    pub resweeps_today: u64,
+    /// Whether a backfill is not done.
+    pub backfills: bool,
+}
+
+impl Spending {
+    /// Calls of all passes today.
+    pub fn total(&self) -> u64 {
+        self.live + self.resweep + self.backfill
+    }
+}
+
+impl Store {
+    /// How a source stands on the UTC day of `now`.
+    pub fn spending(&self, source: &SourceName, now: Timestamp) -> Result<Spending, StoreError> {
+        let yesterday = now.checked_sub(SignedDuration::from_hours(24)).unwrap_or(now);
+        let (today, yesterday) = (day(now), day(yesterday));
+        let tomorrow = midnight_after(now).as_millisecond();
+        self.read("spending", |view| {
+            let mut spending = Spending::default();
+            let sql = "SELECT day = ?2, pass, calls FROM budget WHERE source = ?1 AND day IN (?2, ?3)";
+            let mut calls = view.prepare_cached(sql)?;
+            let mut rows = calls.query([source.as_str(), &today, &yesterday])?;
+            while let Some(row) = rows.next()? {
+                let count: u64 = row.get(2)?;
+                match (row.get(0)?, super::slices::pass(row, 1)?) {
+                    (true, Pass::Live) => spending.live += count,
+                    (true, Pass::Resweep) => spending.resweep += count,
+                    (true, Pass::Backfill) => spending.backfill += count,
+                    (false, Pass::Live) => spending.live_yesterday += count,
+                    (false, _) => {}
+                }
+            }
+            let open = "SELECT count(*) FROM slice s JOIN stream ON stream.id = s.stream_id
+                WHERE stream.source = ?1 AND s.state = 'open' AND s.pass = ?2";
+            let mut open = view.prepare_cached(open)?;
+            let mut open =
+                |pass: Pass| open.query_row([source.as_str(), pass.as_str()], |row| row.get(0));
+            spending.live_open = open(Pass::Live)?;
+            let resweeps_open: u64 = open(Pass::Resweep)?;
+            let backfills_open: u64 = open(Pass::Backfill)?;
+            let sql = "SELECT count(*) FILTER (WHERE s.not_before <= ?2), count(*)
+                FROM slice s JOIN stream ON stream.id = s.stream_id
+                WHERE stream.source = ?1 AND s.state = 'planned' AND s.pass = 'resweep'
+                    AND s.not_before < ?3";
+            let key = params![source.as_str(), now.as_millisecond(), tomorrow];
+            let (due, planned): (u64, u64) = view
+                .prepare_cached(sql)?
+                .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            spending.resweeps_waiting = resweeps_open + due;
+            spending.resweeps_today = resweeps_open + planned;
+            let sql = "SELECT EXISTS (SELECT 1 FROM request r JOIN stream ON stream.id = r.stream_id
+                WHERE stream.source = ? AND r.state = 'open')";
+            let asked: bool = view.prepare_cached(sql)?.query_row([source.as_str()], |row| row.get(0))?;
+            spending.backfills = asked || backfills_open > 0;
+            Ok(spending)
+        })
+    }
+
+    /// Records a day that live collection received, by the covered slices that the store keeps (eight days);
+    /// `None` where that is less than an hour's.
+    pub fn records_a_day(
+        &self,
+        source: &SourceName,
+        stream: Stream,
+    ) -> Result<Option<u64>, StoreError> {
+        self.read("records-a-day", |view| {
+            let sql = "SELECT coalesce(sum(received), 0), coalesce(sum(end_ms - start_ms), 0)
+                FROM slice WHERE state = 'covered' AND pass = 'live' AND narrow IS NULL
+                    AND stream_id = (SELECT id FROM stream WHERE source = ? AND stream = ?)";
+            let key = [source.as_str(), stream.as_str()];
+            let (received, millis): (u64, u64) = view
+                .prepare_cached(sql)?
+                .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let day = 86_400_000;
+            Ok((millis >= day / 24).then(|| received.saturating_mul(day) / millis))
+        })
+    }
+}
+
+/// The start of the next UTC day: the vendors do not say when theirs begins.
+pub fn midnight_after(now: Timestamp) -> Timestamp {
+    let day = 24 * 3600;
+    let seconds = now.as_second();
+    Timestamp::from_second(seconds - seconds.rem_euclid(day) + day).unwrap_or(Timestamp::MAX)
 }
 
 /// The UTC day of a time, as the budget counts.
