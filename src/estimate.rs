@@ -84,7 +84,7 @@ impl What {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     pub what: What,
-    /// Of a resweep: which, as it is configured, such as `24h`.
+    /// Of a resweep: which, by its age, such as `1d`.
     pub after: Option<String>,
     /// Of a resweep: whether it reads some verdicts only, of which [`NARROWED`] is assumed.
     pub narrowed: bool,

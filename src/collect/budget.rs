@@ -54,7 +54,10 @@ impl std::fmt::Display for Held {
         let passes: Vec<_> = self.passes.iter().map(|pass| pass.as_str()).collect();
         let verb = if passes.len() == 1 { "waits" } else { "wait" };
         let (passes, until) = (passes.join(" and "), self.until);
-        write!(f, "{passes} {verb} until {until}: what is left of the day's calls is kept for live collection")
+        write!(
+            f,
+            "{passes} {verb} until {until}: what is left of the day's calls is kept for live collection"
+        )
     }
 }
 

@@ -113,6 +113,3 @@ impl<S: Source> Collector<S> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

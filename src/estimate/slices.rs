@@ -86,8 +86,7 @@ pub(super) fn cut(range: Interval, slice: Duration) -> Lengths {
     let first = start.saturating_add((-start).rem_euclid(length)).min(end);
     let last = (end - end.rem_euclid(length)).max(first);
     let mut lengths = Lengths::new();
-    for (millis, count) in
-        [(first - start, 1), (length, (last - first) / length), (end - last, 1)]
+    for (millis, count) in [(first - start, 1), (length, (last - first) / length), (end - last, 1)]
     {
         if millis > 0 && count > 0 {
             *lengths.entry(millis.unsigned_abs()).or_default() += count.unsigned_abs();

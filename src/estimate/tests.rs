@@ -106,8 +106,8 @@ fn a_day_that_does_not_fit_comes_with_changes_that_make_it_fit() {
     assert_eq!(
         said,
         [
-            r#"resweep = [ { after = "24h" }, { after = "7d" } ]"#,
-            r#"resweep = [ { after = "1h", verdicts = ["malicious", "phishing", "bec", "scam"] }, { after = "24h", verdicts = ["malicious", "phishing", "bec", "scam"] }, { after = "7d", verdicts = ["malicious", "phishing", "bec", "scam"] } ]"#,
+            r#"resweep = [ { after = "1d" }, { after = "7d" } ]"#,
+            r#"resweep = [ { after = "1h", verdicts = ["malicious", "phishing", "bec", "scam"] }, { after = "1d", verdicts = ["malicious", "phishing", "bec", "scam"] }, { after = "7d", verdicts = ["malicious", "phishing", "bec", "scam"] } ]"#,
         ]
     );
     assert!(changes.iter().all(|change| change.calls <= 10_000));

@@ -76,7 +76,8 @@ impl Store {
         let tomorrow = midnight_after(now).as_millisecond();
         self.read("spending", |view| {
             let mut spending = Spending::default();
-            let sql = "SELECT day = ?2, pass, calls FROM budget WHERE source = ?1 AND day IN (?2, ?3)";
+            let sql =
+                "SELECT day = ?2, pass, calls FROM budget WHERE source = ?1 AND day IN (?2, ?3)";
             let mut calls = view.prepare_cached(sql)?;
             let mut rows = calls.query([source.as_str(), &today, &yesterday])?;
             while let Some(row) = rows.next()? {
@@ -102,14 +103,15 @@ impl Store {
                 WHERE stream.source = ?1 AND s.state = 'planned' AND s.pass = 'resweep'
                     AND s.not_before < ?3";
             let key = params![source.as_str(), now.as_millisecond(), tomorrow];
-            let (due, planned): (u64, u64) = view
-                .prepare_cached(sql)?
-                .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (due, planned): (u64, u64) =
+                view.prepare_cached(sql)?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
             spending.resweeps_waiting = resweeps_open + due;
             spending.resweeps_today = resweeps_open + planned;
-            let sql = "SELECT EXISTS (SELECT 1 FROM request r JOIN stream ON stream.id = r.stream_id
+            let sql =
+                "SELECT EXISTS (SELECT 1 FROM request r JOIN stream ON stream.id = r.stream_id
                 WHERE stream.source = ? AND r.state = 'open')";
-            let asked: bool = view.prepare_cached(sql)?.query_row([source.as_str()], |row| row.get(0))?;
+            let asked: bool =
+                view.prepare_cached(sql)?.query_row([source.as_str()], |row| row.get(0))?;
             spending.backfills = asked || backfills_open > 0;
             Ok(spending)
         })
@@ -127,9 +129,8 @@ impl Store {
                 FROM slice WHERE state = 'covered' AND pass = 'live' AND narrow IS NULL
                     AND stream_id = (SELECT id FROM stream WHERE source = ? AND stream = ?)";
             let key = [source.as_str(), stream.as_str()];
-            let (received, millis): (u64, u64) = view
-                .prepare_cached(sql)?
-                .query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (received, millis): (u64, u64) =
+                view.prepare_cached(sql)?.query_row(key, |row| Ok((row.get(0)?, row.get(1)?)))?;
             let day = 86_400_000;
             Ok((millis >= day / 24).then(|| received.saturating_mul(day) / millis))
         })
