@@ -12,6 +12,7 @@ mod delivery;
 mod giving_up;
 mod kill;
 mod malformed;
+mod plan;
 mod quirks;
 mod routes;
 mod rsyslog;
