@@ -7,14 +7,16 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Exit, Output, complain, print, setup, status::grid};
+use super::{Exit, Output, complain, print, setup};
 use crate::{
     collect::budget::{self, Held},
-    config::{Config, Source, Vendor, units},
+    config::{Config, Source, Start, Vendor, units},
     domain::slice::Interval,
     estimate::{self, Change, DayPlan, Estimate},
     store::{Store, StoreError},
 };
+
+mod text;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -49,6 +51,8 @@ struct Plan {
     changes: Vec<Change>,
     /// What waits today, where there is a store.
     held: Option<Held>,
+    /// What is due already: everything since `start`, or since the last run.
+    due: Option<Estimate>,
     backfill: Option<Backfill>,
 }
 
@@ -82,7 +86,7 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
     let range = match (args.from, args.to) {
         (Some(from), Some(to)) => match Interval::new(from, to) {
             Some(range) => Some(range),
-            None => return wrong("--to must be later than --from"),
+            None => return Ok(wrong("--to must be later than --from")),
         },
         _ => None,
     };
@@ -91,7 +95,8 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
     let sources: Vec<&Source> = config.sources.values().filter(named).collect();
     if let Some(name) = args.source.as_ref().filter(|_| sources.is_empty()) {
         let names: Vec<_> = config.sources.keys().map(ToString::to_string).collect();
-        return wrong(&format!("there is no source {name}; configured: {}", names.join(", ")));
+        let names = names.join(", ");
+        return Ok(wrong(&format!("there is no source {name}; configured: {names}")));
     }
     let (store, now) = (store(&config), setup::clock().now());
     let plan = |source: &Source| plan(source, store.as_ref(), args, range, now);
@@ -99,16 +104,16 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
     let plans = plans.context("reading what the store has seen")?;
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&plans)?)?,
-        Output::Table => print(&table(&plans))?,
+        Output::Table => print(&text::table(&plans))?,
     }
     let fits =
         |plan: &Plan| plan.day.fits && plan.backfill.as_ref().is_none_or(|b| b.days.is_some());
     Ok(if plans.iter().all(fits) { Exit::Done } else { Exit::Failed })
 }
 
-fn wrong(what: &str) -> anyhow::Result<Exit> {
+fn wrong(what: &str) -> Exit {
     complain(what);
-    Ok(Exit::Wrong)
+    Exit::Wrong
 }
 
 /// The store, if there is one that can be read: without it the plan is only less certain.
@@ -149,12 +154,33 @@ fn plan(
         Some(store) => budget::held(store, source, now)?,
         None => None,
     };
+    let due = due(source, store, now)?.map(|due| estimate::range(source, due, records));
     let backfill = range.map(|range| {
         let estimate = estimate::range(source, range, records);
         let days = days(&day, &estimate);
         Backfill { from: range.start(), to: range.end(), estimate, days }
     });
-    Ok(Plan { source: source.name.to_string(), records_from, day, changes, held, backfill })
+    Ok(Plan { source: source.name.to_string(), records_from, day, changes, held, due, backfill })
+}
+
+/// What live collection would begin with, where that is more than usual.
+fn due(
+    source: &Source,
+    store: Option<&Store>,
+    now: Timestamp,
+) -> Result<Option<Interval>, StoreError> {
+    let streams = store.map_or_else(|| Ok(Vec::new()), Store::streams)?;
+    let stream = source.vendor.streams().first().copied();
+    let seen =
+        streams.into_iter().find(|s| s.source == source.name.as_str() && Some(s.stream) == stream);
+    let start = match source.start {
+        Start::Back(back) => now.checked_sub(back).unwrap_or(now),
+        Start::At(at) => at,
+    };
+    let from = seen.and_then(|stream| stream.covered_to).unwrap_or(start);
+    let to = now.checked_sub(source.lag).unwrap_or(now);
+    let due = Interval::new(from, to);
+    Ok(due.filter(|due| due.end().duration_since(due.start()).unsigned_abs() > 2 * source.slice))
 }
 
 /// Days that a backfill takes beside what is collected daily, by the quota and the rate limit.
@@ -164,101 +190,4 @@ fn days(day: &DayPlan, backfill: &Estimate) -> Option<u64> {
     let Some(per_day) = day.per_day else { return Some(by_rate.max(1)) };
     let left = u64::from(per_day).checked_sub(day.calls).filter(|left| *left > 0)?;
     Some(backfill.calls.div_ceil(left).max(by_rate).max(1))
-}
-
-fn table(plans: &[Plan]) -> String {
-    let mut table = grid(&["source", "calls for", "slices", "calls", "share of the day's calls"]);
-    for plan in plans {
-        let share = |calls: u64| percent(calls, plan.day.per_day);
-        for line in &plan.day.lines {
-            let mut what = line.what.as_str().to_owned();
-            if let Some(after) = &line.after {
-                what.extend([" after ", after, if line.narrowed { ", narrowed" } else { "" }]);
-            }
-            let slices = if line.slices > 0 { line.slices.to_string() } else { "-".into() };
-            let calls = line.calls;
-            table.add_row([&plan.source, &what, &slices, &calls.to_string(), &share(calls)]);
-        }
-        let calls = plan.day.calls;
-        let all = format!("a day of {}", plan.source);
-        table.add_row(["", &all, "", &calls.to_string(), &share(calls)]);
-    }
-    let mut text = table.trim_fmt();
-    for plan in plans {
-        for sentence in sentences(plan) {
-            text.extend(["\n", &plan.source, ": ", &sentence]);
-        }
-    }
-    text
-}
-
-fn sentences(plan: &Plan) -> Vec<String> {
-    let Plan { records_from, day, changes, held, backfill, .. } = plan;
-    let mut all = Vec::new();
-    let at_limit = duration(day.seconds_at_limit);
-    let quota = day.per_day.map(|most| format!(" of {most}")).unwrap_or_default();
-    let verdict = if day.fits { "it fits" } else { "it does NOT fit" };
-    all.push(format!("{}{quota} calls a day, {at_limit} at the rate limit: {verdict}", day.calls));
-    let records = day.records_per_day;
-    all.push(match records_from {
-        RecordsFrom::Assumed => {
-            format!("{records} messages a day are assumed; --records-per-day N says otherwise")
-        }
-        RecordsFrom::CommandLine => format!("for {records} messages a day, as given"),
-        RecordsFrom::Store => format!("for {records} messages a day, as collected so far"),
-        RecordsFrom::Irrelevant => "an answer has no pages: rows do not matter".into(),
-    });
-    if day.lines.iter().any(|line| line.narrowed) {
-        let share = estimate::NARROWED * 100.0;
-        all.push(format!("a narrowed resweep is assumed to read {share:.0} % of the messages"));
-    }
-    if !day.fits {
-        if changes.is_empty() {
-            all.push(
-                "no single change is enough: combine a longer `every` with fewer resweeps, or ask \
-                 the vendor for more calls"
-                    .into(),
-            );
-        } else {
-            all.push(
-                "live collection goes first, and what does not fit waits; each of these alone \
-                 makes it fit:"
-                    .into(),
-            );
-        }
-        all.extend(changes.iter().map(|c| format!("  {} ({} calls)", c.change, c.calls)));
-    }
-    all.extend(held.as_ref().map(|held| format!("today {held}")));
-    if let Some(Backfill { from, to, estimate, days }) = backfill {
-        let Estimate { slices, calls, seconds_at_limit, .. } = estimate;
-        let at_limit = duration(*seconds_at_limit);
-        let share = match day.per_day {
-            Some(_) => format!(", {} of a day's", percent(*calls, day.per_day)),
-            None => String::new(),
-        };
-        let beside = match days {
-            Some(1) => "within a day beside the daily calls".to_owned(),
-            Some(days) => format!("{days} days beside the daily calls"),
-            None => "it would never end, since the daily calls leave nothing".to_owned(),
-        };
-        all.push(format!(
-            "a backfill from {from} to {to}: {slices} slices, {calls} calls{share}, {at_limit} at \
-             the rate limit; {beside}"
-        ));
-    }
-    all
-}
-
-fn percent(calls: u64, per_day: Option<u32>) -> String {
-    let Some(most) = per_day else { return "no limit".into() };
-    let tenths = calls.saturating_mul(1000).div_ceil(u64::from(most.max(1)));
-    format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
 }

@@ -74,18 +74,21 @@ pub fn expected(
     Ok(estimate::day(source, records.unwrap_or_default(), hour(now)))
 }
 
-/// How the day stands; `None` where the source has no daily limit. `uncounted`: calls of this
-/// process that the store has not counted yet.
-pub fn look(
+/// How the day stands; `None` where the source has no daily limit, or nothing but live collection
+/// to do. `uncounted`: calls of this process that the store has not counted yet.
+pub fn look<P: std::borrow::Borrow<DayPlan>>(
     store: &Store,
     source: &config::Source,
-    expected: &DayPlan,
     uncounted: u64,
     now: Timestamp,
+    expected: impl FnOnce() -> Result<P, StoreError>,
 ) -> Result<Option<Outlook>, StoreError> {
     let Some(per_day) = source.rate_limit.per_day else { return Ok(None) };
     let spending = store.spending(&source.name, now)?;
-    let mut outlook = outlook(source, &spending, expected, per_day, now);
+    if spending.resweeps_waiting == 0 && !spending.backfills {
+        return Ok(None);
+    }
+    let mut outlook = outlook(source, &spending, expected()?.borrow(), per_day, now);
     outlook.spent += uncounted;
     Ok(Some(outlook))
 }
@@ -97,11 +100,8 @@ pub fn held(
     source: &config::Source,
     now: Timestamp,
 ) -> Result<Option<Held>, StoreError> {
-    if source.rate_limit.per_day.is_none() {
-        return Ok(None);
-    }
-    let expected = expected(store, source, now)?;
-    Ok(look(store, source, &expected, 0, now)?.and_then(|outlook| outlook.held()))
+    let outlook = look(store, source, 0, now, || expected(store, source, now))?;
+    Ok(outlook.and_then(|outlook| outlook.held()))
 }
 
 /// How the day stands, from what is counted, expected and configured.

@@ -73,26 +73,26 @@ impl<S: Source> Collector<S> {
 
     /// The last pass that may spend calls now.
     pub(super) fn last_pass(&self, now: Timestamp) -> Result<Pass, StoreError> {
-        let Some(outlook) = self.outlook(now)? else { return Ok(Pass::Backfill) };
-        self.tell_held(outlook.held());
-        Ok(outlook.last_pass())
+        let outlook = self.outlook(now)?;
+        self.tell_held(outlook.as_ref().and_then(Outlook::held));
+        Ok(outlook.map_or(Pass::Backfill, |outlook| outlook.last_pass()))
     }
 
     fn outlook(&self, now: Timestamp) -> Result<Option<Outlook>, StoreError> {
-        if self.config.rate_limit.per_day.is_none() {
-            return Ok(None);
-        }
+        let (store, source) = (&self.store, &*self.config);
+        budget::look(store, source, self.uncounted(), now, || self.expected(now))
+    }
+
+    /// What is expected of the day, looked up once an hour.
+    fn expected(&self, now: Timestamp) -> Result<Arc<DayPlan>, StoreError> {
         let hour = budget::hour(now);
-        let known = locked(&self.memory.spending.expected).clone();
-        let expected = match known.filter(|(at, _)| *at == hour) {
-            Some((_, expected)) => expected,
-            None => {
-                let expected = Arc::new(budget::expected(&self.store, &self.config, now)?);
-                *locked(&self.memory.spending.expected) = Some((hour, expected.clone()));
-                expected
-            }
-        };
-        budget::look(&self.store, &self.config, &expected, self.uncounted(), now)
+        let mut known = locked(&self.memory.spending.expected);
+        if let Some((_, expected)) = known.as_ref().filter(|(at, _)| *at == hour) {
+            return Ok(expected.clone());
+        }
+        let expected = Arc::new(budget::expected(&self.store, &self.config, now)?);
+        *known = Some((hour, expected.clone()));
+        Ok(expected)
     }
 
     /// Calls that were made, but not committed with anything yet.
@@ -107,9 +107,10 @@ impl<S: Source> Collector<S> {
         if before == passes {
             return;
         }
-        match held {
-            Some(held) => info!(parent: None, source, "{held}"),
-            None => info!(parent: None, source, "what was held back goes on"),
+        if let Some(held) = held {
+            info!(parent: None, source, "{held}");
+        } else {
+            info!(parent: None, source, "what was held back goes on");
         }
     }
 }

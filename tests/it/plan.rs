@@ -19,7 +19,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Home, etd, ser, simulate};
+use crate::harness::{Home, etd, plain, ser, simulate};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Long past: the simulated servers' `Date` is the machine's, and must not be earlier.
@@ -137,14 +137,16 @@ async fn a_day_of_etd_is_predicted() {
     let any = midnight + Duration::from_secs(17);
     let often = "schedule = { every = \"5m\" }\npage_size = 20\nstart = \"24h\"\n\
                  resweep = [ { after = \"1h\" }, { after = \"24h\" } ]";
-    etd_day(3_000, any, minutes(5), often).await;
     let weekly = "schedule = { every = \"15m\" }\nslice = \"30m\"\npage_size = 10\nstart = \"7d\"\n\
                   resweep = [ { after = \"1h\" }, { after = \"24h\" }, { after = \"7d\" } ]";
-    etd_day(1_000, any, minutes(15), weekly).await;
     let narrowed = "schedule = { cron = \"0 */10 * * * *\" }\nslice = \"2h\"\nstart = \"24h\"\n\
                     resweep = [ { after = \"30m\" }, \
                     { after = \"24h\", verdicts = [\"phishing\", \"malicious\"] } ]";
-    etd_day(4_000, midnight, minutes(10), narrowed).await;
+    futures_util::join!(
+        etd_day(3_000, any, minutes(5), often),
+        etd_day(1_000, any, minutes(15), weekly),
+        etd_day(4_000, midnight, minutes(10), narrowed),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -168,6 +170,23 @@ async fn a_day_of_ser_is_predicted() {
     // The collector alone makes no survey.
     let predicted = plan.calls - plan.of(What::Survey).1;
     assert_near("ser", predicted, counted() - before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn once_ends_well_and_says_what_waits_for_the_next_day() {
+    let simulation = simulate(plain(100)).await;
+    let home = Home::new();
+    // Each second a call: live collection needs all that is left, at any time of the day.
+    let extra = "schedule = { every = \"1s\" }\nresweep = [ { after = \"1m\" } ]\n\
+                 rate_limit = { per_second = 1000, burst = 100, per_day = 3000 }";
+    home.configure(&[etd(&simulation.etd_url, extra), home.file_sink()]);
+    home.once().await;
+    let ended = home.once().await;
+    assert!(ended.stderr.contains("etd: resweep waits until 2"), "{}", ended.stderr);
+    let plan = home.run(&["plan"]).await;
+    assert_eq!(plan.status, Some(1));
+    assert!(plan.stdout.contains("etd: today resweep waits until 2"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("messages a day, as collected so far"), "{}", plan.stdout);
 }
 
 #[tokio::test]
