@@ -20,6 +20,9 @@ use crate::{
 /// Kept for live collection beyond what it is expected to need: twice the error that predictions
 /// may have, for repeated calls and for busier hours.
 const MARGIN: f64 = 0.1;
+/// Averages are believed up to this multiple of the estimate: what is more was catching up, after
+/// an outage or a first run, and is over.
+const CATCHING_UP: f64 = 2.0;
 /// Calls that a fetch may make beside its own: it is repeated with a new token.
 const REPEATED: u64 = 1;
 /// Token calls that fetches side by side may make, one after the other.
@@ -106,8 +109,8 @@ pub fn held(
 
 /// How the day stands, from what is counted, expected and configured.
 ///
-/// What an activation of live collection costs is the most of: the estimate, today's average, and
-/// yesterday's. Hours that have begun count as whole on both sides, so that within an hour less is
+/// What an activation of live collection costs is the most of: the estimate, which knows how many
+/// records come, today's average, and yesterday's. Hours that have begun count as whole on both sides, so that within an hour less is
 /// left to the other passes, never more: they do not stop and go on with each call.
 pub fn outlook(
     source: &config::Source,
@@ -122,9 +125,9 @@ pub fn outlook(
     let ticks = |from, to| float(estimate::activations(&source.schedule, from, to));
     let (past, left) = (ticks(begun, next_hour), ticks(this_hour, until));
     let each = |calls: u64, activations: f64| float(calls) / activations.max(1.0);
-    let call = each(expected.live(), expected.activations)
-        .max(each(spending.live, past))
-        .max(each(spending.live_yesterday, expected.activations));
+    let usual = each(expected.live(), expected.activations);
+    let seen = each(spending.live, past).max(each(spending.live_yesterday, expected.activations));
+    let call = seen.clamp(usual, usual * CATCHING_UP);
     let live = left * call * (1.0 + MARGIN) + float(spending.live_open);
     let hours = float(until.duration_since(this_hour).as_hours().unsigned_abs());
     let (slices, calls) = expected.of(What::Resweep);

@@ -120,11 +120,11 @@ proptest! {
 #[tokio::test]
 async fn resweeps_wait_for_the_next_day_while_live_collection_goes_on() {
     let hour = Duration::from_hours(1);
-    let mut bench = Bench::limited(100, |config| {
+    let mut bench = Bench::limited(200, |config| {
         config.schedule = Schedule::Every(hour);
         config.resweep = resweep(hour);
     });
-    bench.spend(Pass::Backfill, 65).await;
+    bench.spend(Pass::Backfill, 165).await;
     assert_eq!(bench.run().await, Step::Idle);
     for asked in 1..=5 {
         assert_eq!(bench.tick(hour).await, Step::Idle);
