@@ -55,7 +55,7 @@ pub struct DayPlan {
     pub fits: bool,
 }
 
-/// What the calls are for.
+/// What the calls are for; those of the last three are made as pass `live`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
@@ -83,6 +83,7 @@ impl What {
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
+    #[serde(rename = "pass")]
     pub what: What,
     /// Of a resweep: which, by its age, such as `1d`.
     pub after: Option<String>,

@@ -159,3 +159,71 @@ pub(super) fn count(tx: &Connection, calls: &Calls) -> rusqlite::Result<()> {
         .execute(params![calls.source.as_str(), calls.day, calls.pass.as_str(), calls.count])
         .map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        domain::slice::Interval,
+        store::slices::{Frontier, PageCommit, Progress, Resweep, Setback, Then},
+    };
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn spending_is_told_by_day_and_pass_with_what_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let source: SourceName = "etd".parse().unwrap();
+        let stream = store.stream(&source, Stream::Messages).await.unwrap();
+        let now = at("2026-11-20T09:00:00Z");
+        assert_eq!(store.spending(&source, now).unwrap(), Spending::default());
+        assert_eq!(store.records_a_day(&source, Stream::Messages).unwrap(), None);
+
+        let hour = Duration::from_secs(3600);
+        let hours: Vec<Interval> =
+            (1..=3).map(|n| Interval::new(now - n * hour, now - (n - 1) * hour).unwrap()).collect();
+        let frontier = Frontier { from: now - 3 * hour, to: now };
+        store.plan_live(stream, frontier, None, hours, 100).await.unwrap();
+        let open = store.ready_slices(stream, Pass::Live, now, 3).unwrap();
+        let calls =
+            |day: &str, pass, count| Calls { source: source.clone(), day: day.into(), pass, count };
+        let again = || Setback::Again { not_before: now, progress: None };
+        for calls in [
+            calls("2026-11-19", Pass::Live, 7),
+            calls("2026-11-18", Pass::Live, 1_000),
+            calls("2026-11-20", Pass::Resweep, 2),
+            calls("2026-11-20", Pass::Backfill, 5),
+        ] {
+            store.set_back(open[2].id, again(), "x".into(), calls).await.unwrap();
+        }
+        for (slice, due) in open.iter().zip([now, now + 20 * hour]) {
+            let covered = Then::Covered(Progress { received: 50, ..Progress::anew(100) });
+            let mut page = PageCommit::new(slice.id, covered, calls("2026-11-20", Pass::Live, 1));
+            page.resweeps = vec![Resweep {
+                after: hour,
+                narrow: crate::domain::filter::Filter::default(),
+                window: slice.interval,
+                due,
+                page_size: 100,
+            }];
+            store.commit_page(page).await.unwrap();
+        }
+        let expected = Spending {
+            live: 2,
+            resweep: 2,
+            backfill: 5,
+            live_yesterday: 7,
+            live_open: 1,
+            resweeps_waiting: 1,
+            resweeps_today: 1,
+            backfills: false,
+        };
+        assert_eq!(store.spending(&source, now).unwrap(), expected);
+        assert_eq!(store.records_a_day(&source, Stream::Messages).unwrap(), Some(24 * 50));
+    }
+}

@@ -7,7 +7,7 @@ use crate::{
 };
 
 pub(super) fn table(plans: &[Plan]) -> String {
-    let mut table = grid(&["source", "calls for", "slices", "calls", "share of the day's calls"]);
+    let mut table = grid(&["source", "pass", "slices", "calls", "share of the day"]);
     for plan in plans {
         let share = |calls: u64| percent(calls, plan.day.per_day);
         for line in &plan.day.lines {
@@ -48,7 +48,8 @@ fn sentences(plan: &Plan) -> Vec<String> {
         RecordsFrom::Store => format!("for {records} messages a day, as collected so far"),
         RecordsFrom::Irrelevant => "an answer has no pages: rows do not matter".into(),
     });
-    if day.lines.iter().any(|line| line.narrowed) {
+    let narrowing = changes.iter().any(|change| change.change.contains("verdicts"));
+    if narrowing || day.lines.iter().any(|line| line.narrowed) {
         let share = estimate::NARROWED * 100.0;
         all.push(format!("a narrowed resweep is assumed to read {share:.0} % of the messages"));
     }
@@ -97,7 +98,8 @@ fn sentences(plan: &Plan) -> Vec<String> {
 
 fn percent(calls: u64, per_day: Option<u32>) -> String {
     let Some(most) = per_day else { return "no limit".into() };
-    let tenths = calls.saturating_mul(1000).div_ceil(u64::from(most.max(1)));
+    let most = u64::from(most.max(1));
+    let tenths = (calls.saturating_mul(1000) + most / 2) / most;
     format!("{}.{} %", tenths / 10, tenths % 10)
 }
 
