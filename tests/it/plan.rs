@@ -19,7 +19,10 @@ use rand::{SeedableRng, rngs::StdRng};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::harness::{Home, etd, plain, ser, simulate};
+use crate::{
+    calls::searches,
+    harness::{Home, etd, plain, ser, simulate, until},
+};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Long past: the simulated servers' `Date` is the machine's, and must not be earlier.
@@ -170,6 +173,34 @@ async fn a_day_of_ser_is_predicted() {
     // The collector alone makes no survey.
     let predicted = plan.calls - plan.of(What::Survey).1;
     assert_near("ser", predicted, counted() - before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_days_calls_are_counted_over_restarts_and_never_passed() {
+    let mut options = plain(12_000);
+    options.etd.limits.per_day = Some(60);
+    let simulation = simulate(options).await;
+    let home = Home::new();
+    let limit = "max_in_flight = 4\nrate_limit = { per_second = 100, burst = 1, per_day = 60 }";
+    home.configure(&[etd(&simulation.etd_url, limit), home.file_sink()]);
+    // Two processes are stopped in order, in the middle; two more find nothing left to spend.
+    for _ in 0..2 {
+        let process = home.start(&["run"]);
+        let goal = searches(&simulation.stats()) + 15;
+        until("searches", || (searches(&simulation.stats()) >= goal).then_some(())).await;
+        process.signal("TERM");
+        assert_eq!(process.ended().await, Some(0));
+    }
+    for _ in 0..2 {
+        let ended = home.run(&["once", "--patience", "1s"]).await;
+        assert_eq!(ended.status, Some(1));
+        assert!(ended.stderr.contains("(rate_limit.per_day) are spent"), "{}", ended.stderr);
+    }
+    let stats = simulation.stats().etd;
+    assert_eq!(stats.limited, 0, "{stats:?}");
+    let made: u64 = stats.calls.values().sum();
+    assert!((57..=60).contains(&made), "{stats:?}");
+    assert_eq!(home.status().await["sources"][0]["calls_today"], made);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
