@@ -10,6 +10,7 @@ pub mod check;
 pub mod config;
 pub mod demo;
 pub mod once;
+pub mod plan;
 pub mod run;
 mod setup;
 pub mod simulate;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Args),
     /// Validate the configuration, then try each credential, API and sink.
     Check(check::Args),
+    /// Show what a day, or a backfill, costs in calls, and whether that fits; asks nothing.
+    Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
@@ -101,6 +104,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Once(args) => once::run(file, args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(file, args).await,
+        Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),

@@ -1,5 +1,6 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
+pub mod budget;
 mod collector;
 mod compose;
 mod diff;
@@ -10,6 +11,7 @@ mod licence;
 mod page;
 pub mod plan;
 pub mod react;
+mod spend;
 mod standing;
 mod vanish;
 

@@ -16,6 +16,7 @@ use tracing::warn;
 use super::{
     licence::Pending,
     plan::{self, Policy},
+    spend,
 };
 use crate::{
     clock::Clock,
@@ -56,6 +57,8 @@ pub struct Memory {
     streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
     /// Calls of the pace that the budget has counted.
     pub(super) counted: AtomicU64,
+    /// Fetches on their way, and what the day is expected to cost.
+    pub(super) spending: spend::Spending,
     /// Held from looking records up until they are committed, so that two slices cannot both take
     /// a record for new.
     pub(super) diffing: tokio::sync::Mutex<()>,
@@ -71,6 +74,7 @@ impl Memory {
             rng: Mutex::new(rng),
             streams: tokio::sync::OnceCell::new(),
             counted: AtomicU64::new(0),
+            spending: spend::Spending::default(),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
@@ -83,9 +87,7 @@ impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
         self.pace.recover(now);
-        if self.activation.take() {
-            *locked(&self.memory.activated) = Some(now);
-        }
+        self.notice(now);
         let stream = self.streams().await?[&self.source.stream()];
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
@@ -99,6 +101,8 @@ impl<S: Source> Task for Collector<S> {
         if let Some(wait) = self.held(self.clock.now()).await? {
             return Ok(wait);
         }
+        // What has to leave the rest of the day's calls to others is not waited for.
+        let last = self.last_pass(self.clock.now())?;
         let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
             return Ok(self.survey(now).await?.unwrap_or(Step::Idle));
         };
@@ -121,6 +125,15 @@ impl<S: Source> Collector<S> {
             Ok(ids)
         };
         self.memory.streams.get_or_try_init(number).await
+    }
+
+    /// Whether there was an activation, which is then the last one.
+    pub(super) fn notice(&self, now: Timestamp) -> bool {
+        let activated = self.activation.take();
+        if activated {
+            *locked(&self.memory.activated) = Some(now);
+        }
+        activated
     }
 
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
@@ -150,11 +163,6 @@ impl<S: Source> Collector<S> {
             slice: self.config.slice,
             limits: self.source.limits(),
         }
-    }
-
-    /// The last pass that may spend calls now.
-    fn last_pass(&self, _now: Timestamp) -> Result<Pass, StoreError> {
-        Ok(Pass::Backfill)
     }
 
     /// Calls made and not counted yet, to be counted with the next commit.

@@ -27,6 +27,8 @@ use crate::{
 struct Script {
     answers: Mutex<VecDeque<Result<Page, Fault>>>,
     asked: Mutex<Vec<Query>>,
+    /// Takes its calls from here, each fetch as many as come next, or one.
+    pace: Option<(Arc<Pace>, Mutex<VecDeque<u32>>)>,
 }
 
 impl Source for Script {
@@ -44,6 +46,14 @@ impl Source for Script {
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
         self.asked.lock().unwrap().push(query.clone());
+        if let Some((pace, costs)) = &self.pace {
+            // Meanwhile the others ask, too.
+            tokio::task::yield_now().await;
+            let calls = costs.lock().unwrap().pop_front().unwrap_or(1);
+            for _ in 0..calls {
+                pace.take().await;
+            }
+        }
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Page::default()))
     }
 
@@ -51,6 +61,8 @@ impl Source for Script {
         Ok(String::new())
     }
 }
+
+mod budget;
 
 const NOW: &str = "2026-11-20T09:00:00Z";
 
