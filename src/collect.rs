@@ -1,7 +1,7 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
 mod collector;
-mod compose;
+pub(crate) mod compose;
 mod diff;
 mod fetch;
 mod forget;

@@ -9,6 +9,13 @@ use serde::Serialize;
 use super::{Exit, Output, complain, print, setup};
 use crate::{
     config::Config,
+    domain::severity::Severity,
+    health::{
+        matter::{Kind, Telling},
+        matters::budget::days_left,
+        state::{self, Progress, words},
+        turns,
+    },
     store::{
         Store,
         budget::day,
@@ -16,6 +23,9 @@ use crate::{
         spool,
     },
 };
+
+/// Open matters that the table names; JSON has all.
+const NAMED: usize = 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,6 +45,22 @@ pub struct Status {
     pub spool: spool::Size,
     /// Bytes at which collecting pauses.
     pub max_spool: u64,
+    /// What needs attention, the worst first: the matters that the stream `health` has told and
+    /// that go on.
+    pub health: Vec<Open>,
+}
+
+/// A matter that goes on, as it was told.
+#[derive(Debug, Serialize)]
+pub struct Open {
+    pub source: String,
+    pub record_id: String,
+    pub kind: Kind,
+    pub condition: String,
+    pub severity: Severity,
+    pub since: Timestamp,
+    pub message: String,
+    pub details: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,6 +75,12 @@ pub struct SourceStatus {
     pub covered_to: Option<Timestamp>,
     /// Seconds from there to now.
     pub lag_seconds: Option<i64>,
+    /// When live records came last; before any did, when they were first asked for.
+    pub last_record_at: Option<Timestamp>,
+    /// As configured.
+    pub credentials_expire: Option<Timestamp>,
+    /// Whole days until then; negative when it has passed.
+    pub credentials_days_left: Option<i64>,
     /// Slices that are to be fetched.
     pub open_slices: u64,
     /// Of those, such as failed at the last try.
@@ -74,10 +106,11 @@ pub struct SinkStatus {
     pub dead_letters: u64,
 }
 
-/// A stored condition, in words.
+/// How a source or sink is doing.
 #[derive(Debug, Serialize)]
 pub struct Health {
-    /// `new` before the first try.
+    /// A source is `collecting`, `quiet`, `behind`, `throttled`, `auth_failed` or `failing`; a
+    /// sink `ok`, `failing` or `auth_failed`, and `new` before the first try.
     pub state: &'static str,
     pub since: Option<Timestamp>,
     /// Nothing is tried before.
@@ -119,7 +152,10 @@ pub fn gather(
         let seen = streams.iter().find(|s| s.source == name.as_str() && Some(s.stream) == sliced);
         let condition = store.condition(Party::Source(name.as_str()))?;
         let covered_to = seen.and_then(|stream| stream.covered_to);
-        let mut health = Health::of(condition, now);
+        let heard = seen.and_then(|stream| stream.heard);
+        let progress = Progress { condition: condition.as_ref(), covered_to, heard };
+        let is = state::state(source, progress, now);
+        let mut health = Health { state: is.as_str(), ..Health::of(condition, now) };
         health.error = health
             .error
             .or_else(|| seen?.error.clone().filter(|_| seen.is_some_and(|s| s.failing > 0)));
@@ -129,7 +165,10 @@ pub fn gather(
             stream: sliced.map(|stream| stream.to_string()).unwrap_or_default(),
             health,
             covered_to,
-            lag_seconds: covered_to.map(|to| now.duration_since(to).as_secs().max(0)),
+            lag_seconds: covered_to.map(|to| state::seconds(to, now)),
+            last_record_at: heard,
+            credentials_expire: source.credentials_expire,
+            credentials_days_left: source.credentials_expire.map(|at| days_left(at, now)),
             open_slices: seen.map_or(0, |stream| stream.open),
             failing_slices: seen.map_or(0, |stream| stream.failing),
             lost_slices: seen.map_or(0, |stream| stream.lost),
@@ -153,7 +192,21 @@ pub fn gather(
         });
     }
     let (spool, max_spool) = (store.spool_size()?, config.state.max_spool);
-    Ok(Status { at: now, running, sources, sinks, spool, max_spool })
+    let health = open(store)?;
+    Ok(Status { at: now, running, sources, sinks, spool, max_spool, health })
+}
+
+/// The matters that go on, the worst first.
+fn open(store: &Store) -> anyhow::Result<Vec<Open>> {
+    let told = turns::read(store.said()?).into_iter().filter(|(_, row)| row.open);
+    let open = |((source, record_id), row): (turns::Key, turns::Row)| {
+        let Telling { kind, condition, severity, message, details } = row.memo.telling?;
+        let (source, since) = (source.to_string(), row.since);
+        Some(Open { source, record_id, kind, condition, severity, since, message, details })
+    };
+    let mut open: Vec<Open> = told.filter_map(open).collect();
+    open.sort_by_key(|open| std::cmp::Reverse(open.severity));
+    Ok(open)
 }
 
 impl Health {
@@ -191,7 +244,7 @@ fn table(status: &Status) -> String {
         };
         sources.add_row([
             format!("{} {}", source.source, source.stream),
-            words(&source.health),
+            state_words(&source.health),
             source.covered_to.map_or_else(|| "-".into(), |at| at.to_string()),
             source.lag_seconds.map_or_else(|| "-".into(), duration),
             open,
@@ -204,7 +257,7 @@ fn table(status: &Status) -> String {
         sinks.add_row([
             sink.sink.clone(),
             sink.kind.into(),
-            words(&sink.health),
+            state_words(&sink.health),
             sink.delivered.to_string(),
             sink.waiting.to_string(),
             sink.dead_letters.to_string(),
@@ -224,6 +277,39 @@ fn table(status: &Status) -> String {
             text.extend(["\n", name, ": ", error]);
         }
     }
+    for source in &status.sources {
+        text.push_str(&reason(source, status.at));
+    }
+    text.push_str(&attention(&status.health));
+    text
+}
+
+/// Why a source is in its state, where no error says so.
+fn reason(source: &SourceStatus, now: Timestamp) -> String {
+    let name = &source.source;
+    let ago = |at: Timestamp| words(now.duration_since(at).unsigned_abs());
+    match (source.health.state, source.last_record_at, source.covered_to) {
+        ("quiet", Some(heard), _) => format!("\n{name}: no record for {}", ago(heard)),
+        ("behind", _, None) => format!("\n{name}: nothing was collected yet"),
+        ("behind", _, Some(to)) if source.health.error.is_none() => {
+            format!("\n{name}: behind its schedule, {} before now", ago(to))
+        }
+        _ => String::new(),
+    }
+}
+
+/// A short list of what needs attention.
+fn attention(open: &[Open]) -> String {
+    if open.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n\nneeds attention:".to_owned();
+    for open in open.iter().take(NAMED) {
+        text.extend(["\n  ", open.severity.as_str(), ": ", &open.message]);
+    }
+    if open.len() > NAMED {
+        text.push_str(&format!("\n  and {} more; `--output json` has all", open.len() - NAMED));
+    }
     text
 }
 
@@ -240,7 +326,7 @@ pub(super) fn grid(columns: &[&str]) -> Table {
     table
 }
 
-fn words(health: &Health) -> String {
+fn state_words(health: &Health) -> String {
     let state = health.state.replace('_', " ");
     match health.paused_until {
         Some(until) => format!("{state}, until {until:.0}"),
