@@ -18,6 +18,8 @@ mod compose;
 pub mod matter;
 pub mod matters;
 pub mod state;
+#[cfg(test)]
+mod testing;
 pub mod turns;
 
 /// How often it looks.
