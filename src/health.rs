@@ -15,11 +15,14 @@ use crate::{
 };
 
 mod compose;
+pub mod held;
 pub mod matter;
 pub mod matters;
 pub mod state;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 pub mod turns;
 
 /// How often it looks.
@@ -46,7 +49,13 @@ impl Watch {
         let now = self.clock.now();
         let facts = self.store.facts(&day(now))?;
         let said = turns::read(self.store.said()?);
-        let matters = matters::all(&self.config, &facts, &said, now);
+        let mut held = BTreeMap::new();
+        for (name, source) in &self.config.sources {
+            if let Some(waits) = held::held(&self.store, source, now)? {
+                held.insert(name.clone(), waits);
+            }
+        }
+        let matters = matters::all(&self.config, &facts, &held, &said, now);
         let turns = turns::turns(&said, matters, now);
         if turns.is_empty() {
             return Ok(0);

@@ -10,6 +10,7 @@ use crate::{
     config::Config,
     domain::severity::Severity,
     health::{
+        held::{self, Held},
         matter::{Kind, Telling},
         matters::budget::days_left,
         state::{self, Progress},
@@ -22,7 +23,6 @@ use crate::{
         spool,
     },
 };
-
 
 mod table;
 
@@ -90,6 +90,8 @@ pub struct SourceStatus {
     pub lost_slices: u64,
     /// Slices that the vendor cannot give.
     pub refused_slices: u64,
+    /// Passes that wait so that live collection has calls left.
+    pub held_back: Option<Held>,
     pub calls_today: u64,
     pub calls_per_day: Option<u32>,
 }
@@ -174,6 +176,7 @@ pub fn gather(
             failing_slices: seen.map_or(0, |stream| stream.failing),
             lost_slices: seen.map_or(0, |stream| stream.lost),
             refused_slices: seen.map_or(0, |stream| stream.refused),
+            held_back: held::held(store, source, now)?,
             calls_today: store.calls(name, &day(now))?,
             calls_per_day: source.rate_limit.per_day,
         });

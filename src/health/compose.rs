@@ -116,6 +116,3 @@ pub(super) fn event(
         json: splice(&header, &body),
     }
 }
-
-#[cfg(test)]
-mod tests;

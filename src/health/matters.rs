@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{
+    held::Held,
     matter::Matter,
     state::Progress,
     turns::{Key, Row},
@@ -21,10 +22,11 @@ mod gaps;
 mod licence;
 mod sinks;
 
-/// All matters. `said` is what is known from before: some are only closed by what was said.
+/// All matters. `held` is what sources hold back; `said` is what is known from before: some are only closed by what was said.
 pub fn all(
     config: &Config,
     facts: &Facts,
+    held: &BTreeMap<SourceName, Held>,
     said: &BTreeMap<Key, Row>,
     now: Timestamp,
 ) -> Vec<Matter> {
@@ -35,7 +37,7 @@ pub fn all(
         matters.extend(collecting::silence(source, progress, now));
         matters.extend(budget::credentials(source, now));
         let calls = facts.calls.get(name.as_str()).copied().unwrap_or(0);
-        matters.extend(budget::quota(source, progress.condition, calls, None, now));
+        matters.extend(budget::quota(source, progress.condition, calls, held.get(name), now));
         matters.extend(gaps::waiting(name, &facts.waiting, said));
         matters.extend(gaps::gone(name, &facts.gone));
         matters.extend(gaps::differing(name, &facts.differing));

@@ -71,11 +71,7 @@ pub(super) fn ser() -> Source {
 /// These sources and a sink `archive`.
 pub(super) fn config(sources: impl IntoIterator<Item = Source>) -> Config {
     let file = File { path: "/tmp/events.jsonl".into(), daily: false, keep: None };
-    let batch = crate::config::BatchLimits {
-        max_events: 1,
-        max_bytes: 1,
-        max_age: Duration::ZERO,
-    };
+    let batch = crate::config::BatchLimits { max_events: 1, max_bytes: 1, max_age: Duration::ZERO };
     let sink = Sink {
         name: "archive".parse().unwrap(),
         route: Route::default(),

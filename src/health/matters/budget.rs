@@ -5,8 +5,11 @@ use jiff::Timestamp;
 use crate::{
     collect::react::next_day,
     config,
-    domain::{severity::Severity, slice::Pass},
-    health::matter::{Kind, Matter},
+    domain::severity::Severity,
+    health::{
+        held::Held,
+        matter::{Kind, Matter},
+    },
     store::conditions::{Condition, State},
 };
 
@@ -54,20 +57,12 @@ pub(super) fn credentials(config: &config::Source, now: Timestamp) -> Option<Mat
     Some(matter.at("expires_at", Some(expires)).with("days", days))
 }
 
-/// Passes that wait for the vendor's next day so that live collection has calls left.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct HeldBack {
-    /// The first pass that waits; those after it do too.
-    pub from: Pass,
-    pub until: Timestamp,
-}
-
 /// The day's calls, once they are nearly used.
 pub(super) fn quota(
     config: &config::Source,
     condition: Option<&Condition>,
     calls: u64,
-    held: Option<HeldBack>,
+    held: Option<&Held>,
     now: Timestamp,
 ) -> Option<Matter> {
     let name = &config.name;
@@ -87,12 +82,10 @@ pub(super) fn quota(
         ("spent", Severity::Error, until, message)
     } else if let Some(held) = held {
         let message = format!(
-            "The source {name} has used {of} calls of the day; live collection goes on with the \
-             rest, {} waits until {}.",
-            match held.from {
-                Pass::Backfill => "backfill",
-                Pass::Live | Pass::Resweep => "resweeps and backfill",
-            },
+            "The source {name} has used {of} calls of the day. What is left is kept for live \
+             collection; {} {} until {}.",
+            passes(held).join(" and "),
+            if held.passes.len() == 1 { "waits" } else { "wait" },
             held.until
         );
         ("held_back", Severity::Warning, held.until, message)
@@ -110,7 +103,11 @@ pub(super) fn quota(
         .with("per_day", per_day)
         .at("until", Some(until));
     Some(match held {
-        Some(held) if word == "held_back" => matter.with("from_pass", held.from.as_str()),
+        Some(held) if word == "held_back" => matter.with("passes", passes(held)),
         _ => matter,
     })
+}
+
+fn passes(held: &Held) -> Vec<&'static str> {
+    held.passes.iter().map(|pass| pass.as_str()).collect()
 }

@@ -63,7 +63,7 @@ pub(super) fn gone(name: &SourceName, gone: &[Gone]) -> Vec<Matter> {
             "cannot be had: the vendor refuses it even second by second"
         };
         let message = format!(
-            "The {} of the source {name} ({}) from {from} to {to} {what}: {error}.",
+            "A range of the {} of the source {name} ({}) from {from} to {to} {what}: {error}.",
             it.stream, it.pass
         );
         let kind = (Kind::Gap, it.state.as_str());

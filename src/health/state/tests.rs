@@ -71,8 +71,7 @@ fn a_start_that_is_to_come_leaves_nothing_behind() {
 #[test]
 fn only_what_was_asked_for_is_silence() {
     let now = at("2026-11-21T10:00:00Z");
-    let source =
-        config::Source { expect_records_within: Some(Duration::from_hours(2)), ..etd() };
+    let source = config::Source { expect_records_within: Some(Duration::from_hours(2)), ..etd() };
     let progress = |covered_to| Progress {
         condition: None,
         covered_to: Some(at(covered_to)),
