@@ -18,7 +18,6 @@ pub struct Held {
 }
 
 /// What a source holds back now.
-#[expect(clippy::unnecessary_wraps, reason = "nothing is held back until the budget says so")]
 pub fn held(
     _store: &Store,
     _source: &config::Source,

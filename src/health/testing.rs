@@ -4,13 +4,20 @@ use std::{collections::BTreeMap, time::Duration};
 
 use jiff::Timestamp;
 
+use super::{
+    matter::Matter,
+    turns::{Event, Key, Row, read, turns},
+};
 use crate::{
     config::{
         Admin, CiscoEtd, Config, File, Http, Log, LogFormat, ProofpointSer, RateLimit, Route,
         Schedule, Secret, Sink, SinkKind, Source, Start, State, Vendor,
     },
     domain::filter::Filter,
-    store::conditions::{Condition, State as Stored},
+    store::{
+        conditions::{Condition, State as Stored},
+        health::Note,
+    },
 };
 
 pub(super) fn at(text: &str) -> Timestamp {
@@ -95,4 +102,50 @@ pub(super) fn config(sources: impl IntoIterator<Item = Source>) -> Config {
 pub(super) fn condition(state: Stored, since: &str, until: Option<&str>) -> Condition {
     let error = (state != Stored::Ok).then(|| "POST /search answered 503".to_owned());
     Condition { state, since: at(since), until: until.map(at), error, ok: None }
+}
+
+/// What is known, as the store keeps it from one look to the next.
+#[derive(Default)]
+pub(super) struct Memory {
+    pub(super) rows: BTreeMap<Key, Row>,
+    pub(super) events: Vec<(Key, Event)>,
+}
+
+impl Memory {
+    pub(super) fn look(&mut self, now: Timestamp, matters: Vec<Matter>) -> usize {
+        let turns = turns(&self.rows, matters, now);
+        let before = self.events.len();
+        for turn in turns {
+            match turn.note() {
+                Note::Keep(said) => self.rows.extend(read(vec![said])),
+                Note::Drop { .. } => drop(self.rows.remove(&turn.key)),
+            }
+            if let Some(event) = turn.event {
+                self.events.push((turn.key, event));
+            }
+        }
+        self.events.len() - before
+    }
+
+    pub(super) fn last(&self) -> &Event {
+        &self.events.last().unwrap().1
+    }
+
+    /// Each opening has one end, revisions count up, and nothing is left open or noticed.
+    pub(super) fn assert_all_closed(&self) {
+        assert!(self.rows.values().all(|row| !row.open && row.memo.noticed.is_none()));
+        let mut of: BTreeMap<&Key, Vec<&Event>> = BTreeMap::new();
+        for (key, event) in &self.events {
+            of.entry(key).or_default().push(event);
+        }
+        for (key, events) in of {
+            let mut open = false;
+            for (revision, event) in (1..).zip(events) {
+                assert_eq!(event.revision, revision, "{key:?}");
+                assert!(open || event.open, "only what is open is closed: {key:?}");
+                open = event.open;
+            }
+            assert!(!open, "all that opened is closed in the end: {key:?}");
+        }
+    }
 }

@@ -75,6 +75,8 @@ async fn silence_and_credentials_go_where_health_goes() {
     // Another process goes on where this one was.
     process.kill9().await;
     let process = home.start(&["run"]);
+    let runs = || home.read("stderr.log").matches("postrider runs").count();
+    until("the next process", || (runs() == 2).then_some(())).await;
     let status = home.status_when("quiet", |s| part(s, "etd")["state"] == "quiet").await;
     assert_eq!(part(&status, "etd")["credentials_days_left"], 9, "{status:#}");
     let open: Vec<_> = status["health"].as_array().unwrap().iter().collect();

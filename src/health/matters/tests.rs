@@ -1,6 +1,8 @@
 //! What is said in which situation, in the words that people read.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::{
@@ -8,7 +10,8 @@ use crate::{
     domain::slice::{Interval, Pass},
     health::{
         matter::{Due, Telling},
-        testing::{at, condition, config, etd, ser},
+        state::state,
+        testing::{Memory, at, condition, config, etd, ser},
         turns::Memo,
     },
     store::{
@@ -93,7 +96,7 @@ fn sources_that_do_not_collect() {
 
 #[test]
 fn a_silent_source() {
-    let expect = Some(std::time::Duration::from_hours(6));
+    let expect = Some(Duration::from_hours(6));
     let source = Source { expect_records_within: expect, ..etd() };
     let silent = |heard| Facts { reached: reached("2026-11-21T09:54:00Z", heard), ..facts(well()) };
     assert!(of(source.clone(), &silent("2026-11-21T04:00:00Z")).is_empty());
@@ -213,4 +216,89 @@ fn licences_and_sinks() {
         write!(text, "## sink\n\n{}", told(&of(etd(), &facts))).unwrap();
     }
     insta::assert_snapshot!(text);
+}
+
+const STORED: [State; 6] = [
+    State::Ok,
+    State::Failing,
+    State::AuthFailed,
+    State::Throttled,
+    State::QuotaSpent,
+    State::SpoolFull,
+];
+
+/// What a look finds: the condition's number, since when it is so, how far collecting is, when
+/// something came last, calls, faults, and the sink's condition; times in minutes before now.
+type Look = (usize, i64, i64, i64, u64, bool, usize);
+
+fn look_at((stored, since, lag, silent, calls, fails, sink): Look, now: Timestamp) -> Facts {
+    let ago = |minutes: i64| now.checked_sub(jiff::SignedDuration::from_mins(minutes)).unwrap();
+    let condition = |number: usize| Condition {
+        state: STORED[number % STORED.len()],
+        since: ago(since),
+        until: Some(ago(since - 30)),
+        error: None,
+        ok: None,
+    };
+    let failing = fails.then(|| Failing {
+        within: Interval::new(ago(lag + 60), ago(lag)).unwrap(),
+        slices: 1,
+        seconds: 3600,
+        error: None,
+    });
+    Facts {
+        reached: vec![Reached {
+            source: "etd".into(),
+            stream: "messages".into(),
+            covered_to: ago(lag),
+            heard: Some(ago(silent)),
+        }],
+        sources: [("etd".to_owned(), condition(stored))].into(),
+        sinks: [("archive".to_owned(), condition(sink))].into(),
+        calls: [("etd".to_owned(), calls)].into(),
+        waiting: vec![Waiting {
+            source: "etd".into(),
+            stream: "messages".into(),
+            pass: Pass::Live,
+            from: ago(lag + 60),
+            failing,
+        }],
+        ..Facts::default()
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happens_each_open_has_one_close(
+        looks in prop::collection::vec(
+            (
+                (0..6_usize, 0..60_i64, 0..60_i64, 0..900_i64, 0..1100_u64, any::<bool>(), 0..3_usize),
+                0..2_000_i64,
+            ),
+            1..60,
+        ),
+    ) {
+        let expires = Some(at("2026-12-30T00:00:00Z"));
+        let expect = Some(Duration::from_hours(6));
+        let source = Source { credentials_expire: expires, expect_records_within: expect, ..etd() };
+        let config = config([source.clone()]);
+        let mut memory = Memory::default();
+        let mut now = at(NOW);
+        let none = BTreeMap::new();
+        for (look, minutes) in looks {
+            now = now.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
+            let facts = look_at(look, now);
+            let matters = all(&config, &facts, &none, &memory.rows, now);
+            let is = state(&source, progress(&source, &facts), now);
+            let told = matters.iter().filter(|matter| matter.due != Due::Keep);
+            for matter in told.filter(|it| it.telling.kind == crate::health::matter::Kind::Source) {
+                prop_assert_eq!(&matter.telling.condition, is.as_str());
+            }
+            memory.look(now, matters);
+            let again = all(&config, &facts, &none, &memory.rows, now);
+            prop_assert_eq!(memory.look(now, again), 0, "nothing is said twice");
+        }
+        memory.look(now, Vec::new());
+        memory.assert_all_closed();
+    }
 }

@@ -3,6 +3,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::health::testing::Memory;
 
 fn minute(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
@@ -12,34 +13,6 @@ fn matter(condition: &str, severity: Severity) -> Matter {
     let source = "etd".parse().unwrap();
     let message = format!("The source etd is {condition}.");
     Matter::new(&source, "source", (Kind::Source, condition), severity, message)
-}
-
-/// What is known, as the store keeps it from one look to the next.
-#[derive(Default)]
-struct Memory {
-    rows: BTreeMap<Key, Row>,
-    events: Vec<(Key, Event)>,
-}
-
-impl Memory {
-    fn look(&mut self, now: Timestamp, matters: Vec<Matter>) -> usize {
-        let turns = turns(&self.rows, matters, now);
-        let before = self.events.len();
-        for turn in turns {
-            match turn.note() {
-                Note::Keep(said) => self.rows.extend(read(vec![said])),
-                Note::Drop { .. } => drop(self.rows.remove(&turn.key)),
-            }
-            if let Some(event) = turn.event {
-                self.events.push((turn.key, event));
-            }
-        }
-        self.events.len() - before
-    }
-
-    fn last(&self) -> &Event {
-        &self.events.last().unwrap().1
-    }
 }
 
 #[test]
@@ -135,19 +108,6 @@ proptest! {
             prop_assert_eq!(again, 0, "the same look again says nothing");
         }
         memory.look(minute(now), vec![]);
-        prop_assert!(memory.rows.values().all(|row| !row.open && row.memo.noticed.is_none()));
-        let mut of: BTreeMap<&Key, Vec<&Event>> = BTreeMap::new();
-        for (key, event) in &memory.events {
-            of.entry(key).or_default().push(event);
-        }
-        for events in of.values() {
-            let mut open = false;
-            for (revision, event) in (1..).zip(events) {
-                prop_assert_eq!(event.revision, revision);
-                prop_assert!(open || event.open, "only what is open is closed");
-                open = event.open;
-            }
-            prop_assert!(!open, "all that opened is closed in the end");
-        }
+        memory.assert_all_closed();
     }
 }
