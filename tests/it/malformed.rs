@@ -128,7 +128,7 @@ async fn refusals(vendor: Vendor) -> String {
         let name = error["name"].as_str().unwrap();
         // After how many tries it counts as failing is not the matter here.
         let state = match source["state"].as_str().unwrap() {
-            "new" | "failing" => "tried again",
+            "behind" | "failing" => "tried again",
             state => state,
         };
         format!("{name}: {state}\n    {text}\n")
