@@ -257,10 +257,12 @@ fn waiting(view: &Connection) -> rusqlite::Result<Vec<Waiting>> {
 }
 
 fn gone(view: &Connection) -> rusqlite::Result<Vec<Gone>> {
-    // The index needs both conditions on the state. What live collection or a backfill could not
-    // read, the other may have; that a resweep could not, only the same resweep.
+    // The index needs both conditions on the state; without it every slice would be looked at. What
+    // live collection or a backfill could not read, the other may have; what a resweep could not,
+    // only the same resweep.
     let sql = "SELECT source, stream, pass, start_ms, end_ms, state, error
-        FROM stream t JOIN slice s ON s.stream_id = t.id AND s.state IN ('lost', 'refused')
+        FROM stream t CROSS JOIN slice s INDEXED BY slice_done
+            ON s.stream_id = t.id AND s.state IN ('lost', 'refused')
             AND s.state NOT IN ('open', 'planned')
         WHERE NOT EXISTS (SELECT 1 FROM coverage c WHERE c.stream_id = t.id
             AND (c.pass = 'resweep') = (s.pass = 'resweep') AND c.after_ms = s.after_ms
