@@ -14,6 +14,8 @@ use crate::{
     collect::{Collector, Forgetter, Memory},
     config::{self, Config, Schedule, SinkKind, Vendor},
     deliver::Deliverer,
+    fault,
+    health::{self, Watch},
     http,
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
@@ -51,6 +53,8 @@ pub struct Running {
     collecting: usize,
     /// Cancelled when all is collected.
     collected: CancellationToken,
+    /// Without a daemon: looks when all is collected, so that what it says is delivered, too.
+    watch: Option<Watch>,
 }
 
 const COLLECT: &str = "collect ";
@@ -87,12 +91,14 @@ pub async fn start(
         }
     }
     parts.start_helpers(config, wakes);
+    let watch = parts.start_watch(config);
     Ok(Running {
         supervisor: parts.supervisor,
         stop: parts.stop,
         cron: CronTrigger::start(crons).await?,
         collecting: config.sources.len(),
         collected: parts.collected,
+        watch,
     })
 }
 
@@ -117,6 +123,11 @@ impl Running {
             if task.starts_with(COLLECT) {
                 self.collecting = self.collecting.saturating_sub(1);
                 if self.collecting == 0 {
+                    if let Some(watch) = &self.watch
+                        && let Err(error) = watch.look().await
+                    {
+                        tracing::warn!(error = fault::chain(&error), "cannot say how things are");
+                    }
                     self.collected.cancel();
                 }
             }
@@ -234,6 +245,21 @@ impl Parts {
                 }
             }
         });
+    }
+
+    /// Starts what tells the sinks how all is doing; without a daemon it is returned, to look once.
+    fn start_watch(&mut self, config: &Config) -> Option<Watch> {
+        let (store, clock) = (self.store.clone(), self.clock.clone());
+        let watch = Watch::new(Arc::new(config.clone()), store, clock);
+        if self.mode != Mode::Daemon {
+            return Some(watch);
+        }
+        let activation = Arc::new(Activation::default());
+        let wake = activation.wake();
+        self.assist("health timer".into(), schedule::every(health::EVERY, activation));
+        let make = move || watch.clone();
+        self.supervisor.start("health".into(), wake, Until::Stopped, make);
+        None
     }
 
     /// Starts something endless, which ends with the first stop or when all is collected.

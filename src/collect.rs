@@ -2,7 +2,7 @@
 
 pub mod budget;
 mod collector;
-mod compose;
+pub(crate) mod compose;
 mod diff;
 mod fetch;
 mod forget;

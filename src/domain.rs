@@ -8,5 +8,6 @@ pub mod fingerprint;
 pub mod name;
 pub mod record;
 pub mod row;
+pub mod severity;
 pub mod slice;
 pub mod usage;

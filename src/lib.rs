@@ -13,6 +13,7 @@ pub mod domain;
 pub mod estimate;
 pub mod fault;
 pub mod format;
+pub mod health;
 pub mod heap;
 pub mod http;
 pub mod rest;

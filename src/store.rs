@@ -20,6 +20,7 @@ mod block;
 pub mod budget;
 pub mod conditions;
 pub mod dead_letters;
+pub mod health;
 pub mod ledger;
 pub mod licence;
 pub mod migrations;

@@ -7,7 +7,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::{Exit, complain, run::stop_on_signals, setup};
 use crate::{
     app::{self, Mode},
-    collect::budget,
+    collect::budget::{self, Expected},
     config::units,
     store::{Store, StoreError},
     telemetry,
@@ -40,7 +40,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         outcome.undone.push(format!("the vendor cannot give {gaps} slices; see `status`"));
     }
     for source in config.sources.values() {
-        if let Some(held) = budget::held(&store, source, clock.now())? {
+        if let Some(held) = budget::held(&store, source, &Expected::default(), clock.now())? {
             complain(&format!("{}: {held}", source.name));
         }
     }

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{Exit, Output, complain, print, setup};
 use crate::{
-    collect::budget::{self, Held},
+    collect::budget::{self, Expected, Held},
     config::{Config, Source, Start, Vendor, units},
     domain::slice::Interval,
     estimate::{self, Change, DayPlan, Estimate},
@@ -151,7 +151,7 @@ fn plan(
     let day = estimate::day(source, records, now);
     let changes = estimate::advice(source, &day, now);
     let held = match store {
-        Some(store) => budget::held(store, source, now)?,
+        Some(store) => budget::held(store, source, &Expected::default(), now)?,
         None => None,
     };
     let due = due(source, store, now)?.map(|due| estimate::range(source, due, records));

@@ -2,13 +2,20 @@
 
 use std::path::Path;
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Exit, Output, complain, print, setup};
 use crate::{
+    collect::budget::{self, Expected, Held},
     config::Config,
+    domain::severity::Severity,
+    health::{
+        matter::{Kind, Telling},
+        matters::budget::days_left,
+        state::{self, Progress},
+        turns,
+    },
     store::{
         Store,
         budget::day,
@@ -16,6 +23,10 @@ use crate::{
         spool,
     },
 };
+
+mod table;
+
+pub(super) use table::grid;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -35,6 +46,22 @@ pub struct Status {
     pub spool: spool::Size,
     /// Bytes at which collecting pauses.
     pub max_spool: u64,
+    /// What needs attention, the worst first: the matters that the stream `health` has told and
+    /// that go on.
+    pub health: Vec<Open>,
+}
+
+/// A matter that goes on, as it was told.
+#[derive(Debug, Serialize)]
+pub struct Open {
+    pub source: String,
+    pub record_id: String,
+    pub kind: Kind,
+    pub condition: String,
+    pub severity: Severity,
+    pub since: Timestamp,
+    pub message: String,
+    pub details: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,6 +76,12 @@ pub struct SourceStatus {
     pub covered_to: Option<Timestamp>,
     /// Seconds from there to now.
     pub lag_seconds: Option<i64>,
+    /// When live records came last; before any did, when they were first asked for.
+    pub last_record_at: Option<Timestamp>,
+    /// As configured.
+    pub credentials_expire: Option<Timestamp>,
+    /// Whole days until then; negative when it has passed.
+    pub credentials_days_left: Option<i64>,
     /// Slices that are to be fetched.
     pub open_slices: u64,
     /// Of those, such as failed at the last try.
@@ -57,6 +90,8 @@ pub struct SourceStatus {
     pub lost_slices: u64,
     /// Slices that the vendor cannot give.
     pub refused_slices: u64,
+    /// Passes that wait so that live collection has calls left.
+    pub held_back: Option<Held>,
     pub calls_today: u64,
     pub calls_per_day: Option<u32>,
 }
@@ -74,10 +109,11 @@ pub struct SinkStatus {
     pub dead_letters: u64,
 }
 
-/// A stored condition, in words.
+/// How a source or sink is doing.
 #[derive(Debug, Serialize)]
 pub struct Health {
-    /// `new` before the first try.
+    /// A source is `collecting`, `quiet`, `behind`, `throttled`, `auth_failed` or `failing`; a
+    /// sink `ok`, `failing` or `auth_failed`, and `new` before the first try.
     pub state: &'static str,
     pub since: Option<Timestamp>,
     /// Nothing is tried before.
@@ -97,7 +133,7 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
     let status = gather(&loaded.config, &store, running, setup::clock().now())?;
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&status)?)?,
-        Output::Table => print(&table(&status))?,
+        Output::Table => print(&table::table(&status))?,
     }
     if !running && args.output == Output::Table {
         complain("no daemon runs on this store; start one with `postrider run`");
@@ -119,7 +155,10 @@ pub fn gather(
         let seen = streams.iter().find(|s| s.source == name.as_str() && Some(s.stream) == sliced);
         let condition = store.condition(Party::Source(name.as_str()))?;
         let covered_to = seen.and_then(|stream| stream.covered_to);
-        let mut health = Health::of(condition, now);
+        let heard = seen.and_then(|stream| stream.heard);
+        let progress = Progress { condition: condition.as_ref(), covered_to, heard };
+        let is = state::state(source, progress, now);
+        let mut health = Health { state: is.as_str(), ..Health::of(condition, now) };
         health.error = health
             .error
             .or_else(|| seen?.error.clone().filter(|_| seen.is_some_and(|s| s.failing > 0)));
@@ -129,11 +168,15 @@ pub fn gather(
             stream: sliced.map(|stream| stream.to_string()).unwrap_or_default(),
             health,
             covered_to,
-            lag_seconds: covered_to.map(|to| now.duration_since(to).as_secs().max(0)),
+            lag_seconds: covered_to.map(|to| state::seconds(to, now)),
+            last_record_at: heard,
+            credentials_expire: source.credentials_expire,
+            credentials_days_left: source.credentials_expire.map(|at| days_left(at, now)),
             open_slices: seen.map_or(0, |stream| stream.open),
             failing_slices: seen.map_or(0, |stream| stream.failing),
             lost_slices: seen.map_or(0, |stream| stream.lost),
             refused_slices: seen.map_or(0, |stream| stream.refused),
+            held_back: budget::held(store, source, &Expected::default(), now)?,
             calls_today: store.calls(name, &day(now))?,
             calls_per_day: source.rate_limit.per_day,
         });
@@ -153,7 +196,21 @@ pub fn gather(
         });
     }
     let (spool, max_spool) = (store.spool_size()?, config.state.max_spool);
-    Ok(Status { at: now, running, sources, sinks, spool, max_spool })
+    let health = open(store)?;
+    Ok(Status { at: now, running, sources, sinks, spool, max_spool, health })
+}
+
+/// The matters that go on, the worst first.
+fn open(store: &Store) -> anyhow::Result<Vec<Open>> {
+    let told = turns::read(store.said()?).into_iter().filter(|(_, row)| row.open);
+    let open = |((source, record_id), row): (turns::Key, turns::Row)| {
+        let Telling { kind, condition, severity, message, details } = row.memo.telling?;
+        let (source, since) = (source.to_string(), row.since);
+        Some(Open { source, record_id, kind, condition, severity, since, message, details })
+    };
+    let mut open: Vec<Open> = told.filter_map(open).collect();
+    open.sort_by_key(|open| std::cmp::Reverse(open.severity));
+    Ok(open)
 }
 
 impl Health {
@@ -174,86 +231,5 @@ impl Health {
             last_ok: condition.ok,
             error: condition.error.filter(|_| condition.state != State::Ok),
         }
-    }
-}
-
-fn table(status: &Status) -> String {
-    let mut sources =
-        grid(&["source", "state", "covered to", "lag", "open", "lost", "calls today"]);
-    for source in &status.sources {
-        let calls = match source.calls_per_day {
-            Some(most) => format!("{} of {most}", source.calls_today),
-            None => source.calls_today.to_string(),
-        };
-        let open = match source.failing_slices {
-            0 => source.open_slices.to_string(),
-            failing => format!("{} ({failing} failing)", source.open_slices),
-        };
-        sources.add_row([
-            format!("{} {}", source.source, source.stream),
-            words(&source.health),
-            source.covered_to.map_or_else(|| "-".into(), |at| at.to_string()),
-            source.lag_seconds.map_or_else(|| "-".into(), duration),
-            open,
-            (source.lost_slices + source.refused_slices).to_string(),
-            calls,
-        ]);
-    }
-    let mut sinks = grid(&["sink", "type", "state", "delivered", "waiting", "dead letters"]);
-    for sink in &status.sinks {
-        sinks.add_row([
-            sink.sink.clone(),
-            sink.kind.into(),
-            words(&sink.health),
-            sink.delivered.to_string(),
-            sink.waiting.to_string(),
-            sink.dead_letters.to_string(),
-        ]);
-    }
-    let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes >> 10) % 1024) * 10 / 1024);
-    let spool = format!(
-        "spool: {} events, {} of {}",
-        status.spool.events,
-        mib(status.spool.bytes),
-        mib(status.max_spool)
-    );
-    let mut text = format!("{}\n\n{}\n\n{spool}", sources.trim_fmt(), sinks.trim_fmt());
-    let named = status.sources.iter().map(|source| (&source.source, &source.health));
-    for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
-        if let Some(error) = &health.error {
-            text.extend(["\n", name, ": ", error]);
-        }
-    }
-    text
-}
-
-/// An empty table with these columns.
-pub(super) fn grid(columns: &[&str]) -> Table {
-    let mut table = Table::new();
-    let line = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(line));
-    table.set_header(columns.iter().copied());
-    // Into a pipe or a file lines may be as long as they are.
-    if let Some((_, width)) = console::Term::stdout().size_checked() {
-        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table
-}
-
-fn words(health: &Health) -> String {
-    let state = health.state.replace('_', " ");
-    match health.paused_until {
-        Some(until) => format!("{state}, until {until:.0}"),
-        None => state,
-    }
-}
-
-fn duration(seconds: i64) -> String {
-    let whole = SignedDuration::from_secs(seconds);
-    match (whole.as_hours(), whole.as_mins()) {
-        (0, 0) => format!("{seconds} s"),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, _) if hours < 72 => format!("{hours} h {} min", whole.as_mins() % 60),
-        (hours, _) => format!("{} d", hours / 24),
     }
 }

@@ -4,6 +4,8 @@
 //! backfill only what the day's resweeps will not need either. All of it follows from the calls
 //! that are counted, the schedule and the time, so that whoever asks finds the same.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -77,6 +79,27 @@ pub fn expected(
     Ok(estimate::day(source, records.unwrap_or_default(), hour(now)))
 }
 
+/// What is expected of a source's day, looked up once an hour.
+#[derive(Debug, Default)]
+pub struct Expected(Mutex<Option<(Timestamp, Arc<DayPlan>)>>);
+
+impl Expected {
+    pub fn of(
+        &self,
+        store: &Store,
+        source: &config::Source,
+        now: Timestamp,
+    ) -> Result<Arc<DayPlan>, StoreError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, expected)) = known.as_ref().filter(|(at, _)| *at == hour(now)) {
+            return Ok(expected.clone());
+        }
+        let plan = Arc::new(expected(store, source, now)?);
+        *known = Some((hour(now), plan.clone()));
+        Ok(plan)
+    }
+}
+
 /// How the day stands; `None` where the source has no daily limit, or nothing but live collection
 /// to do. `uncounted`: calls of this process that the store has not counted yet.
 pub fn look<P: std::borrow::Borrow<DayPlan>>(
@@ -101,9 +124,10 @@ pub fn look<P: std::borrow::Borrow<DayPlan>>(
 pub fn held(
     store: &Store,
     source: &config::Source,
+    expected: &Expected,
     now: Timestamp,
 ) -> Result<Option<Held>, StoreError> {
-    let outlook = look(store, source, 0, now, || expected(store, source, now))?;
+    let outlook = look(store, source, 0, now, || expected.of(store, source, now))?;
     Ok(outlook.and_then(|outlook| outlook.held()))
 }
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The version of the member `postrider`.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 /// After this a SER row is no longer reclassified (vendor's overview: seven days).
 const RECLASSIFIED_FOR: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 
@@ -174,7 +174,7 @@ fn write(subject: &Subject<'_>, revision: &Revision, context: Context<'_>) -> Ne
 }
 
 /// `{"postrider":…,` and the record's own members, untouched.
-fn splice(header: &Header<'_>, record: &str) -> String {
+pub(crate) fn splice(header: &impl Serialize, record: &str) -> String {
     let mut json = Vec::with_capacity(record.len() + 640);
     let written = json
         .write_all(b"{\"postrider\":")
@@ -188,7 +188,7 @@ fn splice(header: &Header<'_>, record: &str) -> String {
     String::from_utf8(json).expect("made of two texts")
 }
 
-struct EventIdText(EventId);
+pub(crate) struct EventIdText(pub(crate) EventId);
 
 impl Serialize for EventIdText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -196,7 +196,10 @@ impl Serialize for EventIdText {
     }
 }
 
-fn milliseconds<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn milliseconds<S: Serializer>(
+    at: &Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"))
 }
 

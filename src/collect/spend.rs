@@ -1,7 +1,7 @@
 //! Asks the budget before each call, and tells when it holds something back.
 
 use std::sync::{
-    Arc, Mutex,
+    Mutex,
     atomic::{AtomicU64, Ordering},
 };
 
@@ -9,12 +9,11 @@ use jiff::Timestamp;
 use tracing::info;
 
 use super::{
-    budget::{self, Held, Outlook},
+    budget::{self, Expected, Held, Outlook},
     collector::{Collector, locked},
 };
 use crate::{
     domain::slice::Pass,
-    estimate::DayPlan,
     source::Source,
     store::{
         StoreError,
@@ -27,8 +26,7 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Spending {
     flying: AtomicU64,
-    /// What an hour's look at the store expects of the day.
-    expected: Mutex<Option<(Timestamp, Arc<DayPlan>)>>,
+    expected: Expected,
     /// What was told last.
     held: Mutex<Vec<Pass>>,
 }
@@ -80,19 +78,8 @@ impl<S: Source> Collector<S> {
 
     fn outlook(&self, now: Timestamp) -> Result<Option<Outlook>, StoreError> {
         let (store, source) = (&self.store, &*self.config);
-        budget::look(store, source, self.uncounted(), now, || self.expected(now))
-    }
-
-    /// What is expected of the day, looked up once an hour.
-    fn expected(&self, now: Timestamp) -> Result<Arc<DayPlan>, StoreError> {
-        let hour = budget::hour(now);
-        let mut known = locked(&self.memory.spending.expected);
-        if let Some((_, expected)) = known.as_ref().filter(|(at, _)| *at == hour) {
-            return Ok(expected.clone());
-        }
-        let expected = Arc::new(budget::expected(&self.store, &self.config, now)?);
-        *known = Some((hour, expected.clone()));
-        Ok(expected)
+        let expected = &self.memory.spending.expected;
+        budget::look(store, source, self.uncounted(), now, || expected.of(store, source, now))
     }
 
     /// Calls that were made, but not committed with anything yet.

@@ -11,7 +11,10 @@ use super::{
     node::{Context, Key},
     raw::{AdminKeys, Item, LogKeys, Named, RawSource, Root, StateKeys},
 };
-use crate::domain::{name::BadName, slice::Stream};
+use crate::domain::{
+    name::{BadName, SourceName},
+    slice::Stream,
+};
 
 mod address;
 mod route;
@@ -34,7 +37,13 @@ pub(super) fn config(cx: &Context<'_>, root: Root) -> Option<Config> {
         .collect();
     let mut sources = BTreeMap::new();
     for item in raw_sources {
-        let name = name(cx, &item.path, &item.name);
+        let name: Option<SourceName> = name(cx, &item.path, &item.name);
+        if item.name == SourceName::OWN {
+            cx.error(
+                &item.path,
+                "this name stands for the collector itself in its health events; choose another",
+            );
+        }
         let source = item.value.and_then(|raw| source::source(cx, &item.path, raw, name.clone()?));
         if let (Some(name), Some(source)) = (name, source) {
             sources.insert(name, source);

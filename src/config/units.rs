@@ -62,6 +62,13 @@ pub fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// The last time before `now` at which a cron expression of six fields fired.
+pub fn last_tick(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let cron = CronParser::builder().seconds(Seconds::Required).build().parse(text).ok()?;
+    let now = now.to_zoned(TimeZone::UTC);
+    cron.find_previous_occurrence(&now, true).ok().map(|tick| tick.timestamp())
+}
+
 /// A cron expression of six fields that fires after `now`.
 pub(super) fn cron(text: &str, now: Timestamp) -> Result<(), String> {
     let fields = text.split_whitespace().count();

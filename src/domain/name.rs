@@ -63,6 +63,16 @@ name!(
     /// The name of a configured vendor account, `[sources.NAME]`.
     SourceName
 );
+impl SourceName {
+    /// Whose health events are about the collector itself, such as a sink: no configured source
+    /// may have this name.
+    pub const OWN: &str = "postrider";
+
+    pub fn own() -> Self {
+        Self(Self::OWN.into())
+    }
+}
+
 name!(
     /// The name of a configured destination, `[sinks.NAME]`.
     SinkName

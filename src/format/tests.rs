@@ -136,6 +136,15 @@ fn severity_follows_the_verdict() {
 }
 
 #[test]
+fn severity_follows_a_health_events_own() {
+    for (severity, pri) in [("info", 133), ("warning", 132), ("error", 131), ("critical", 130)] {
+        let json = format!(r#"{{"postrider":{{}},"kind":"sink","severity":"{severity}"}}"#);
+        let event = event(Stream::Health, &json);
+        assert!(rfc5424(&event).starts_with(&format!("<{pri}>1 ")), "{severity}");
+    }
+}
+
+#[test]
 fn a_hostname_is_printable_ascii_of_at_most_255() {
     let host = |name: &str| {
         let mut out = Vec::new();

@@ -90,6 +90,8 @@ pub struct StreamOverview {
     pub refused: u64,
     /// The newest slice's fault.
     pub error: Option<String>,
+    /// When live records came last; before any did, when they were first asked for.
+    pub heard: Option<Timestamp>,
 }
 
 /// A sink's progress, counted.
@@ -149,7 +151,8 @@ impl Store {
                     (SELECT count(*) FROM slice WHERE stream_id = s.id AND state = 'lost'),
                     (SELECT count(*) FROM slice WHERE stream_id = s.id AND state = 'refused'),
                     (SELECT error FROM slice WHERE stream_id = s.id AND error IS NOT NULL
-                        AND state <> 'split' ORDER BY id DESC LIMIT 1)
+                        AND state <> 'split' ORDER BY id DESC LIMIT 1),
+                    heard_ms
                 FROM stream s LEFT JOIN frontier ON stream_id = s.id ORDER BY source, stream";
             let mut statement = view.prepare_cached(sql)?;
             statement.query_map([], stream_overview)?.collect()
@@ -176,22 +179,23 @@ impl Store {
     }
 }
 
-fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
+pub(super) fn condition(row: &Row<'_>) -> rusqlite::Result<Condition> {
     let state: String = row.get(0)?;
-    let optional = |column| -> rusqlite::Result<Option<Timestamp>> {
-        match row.get_ref(column)? {
-            rusqlite::types::ValueRef::Null => Ok(None),
-            _ => time(row, column).map(Some),
-        }
-    };
     Ok(Condition {
         // A word from a later version is at least not well.
         state: State::parse(&state).unwrap_or(State::Failing),
         since: time(row, 1)?,
-        until: optional(2)?,
+        until: optional(row, 2)?,
         error: row.get(3)?,
-        ok: optional(4)?,
+        ok: optional(row, 4)?,
     })
+}
+
+pub(super) fn optional(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => time(row, column).map(Some),
+    }
 }
 
 fn stream_overview(row: &Row<'_>) -> rusqlite::Result<StreamOverview> {
@@ -200,10 +204,7 @@ fn stream_overview(row: &Row<'_>) -> rusqlite::Result<StreamOverview> {
         Some(_) => interval(row, 2).ok(),
         None => None,
     };
-    let first_open = match row.get::<_, Option<i64>>(4)? {
-        Some(_) => Some(time(row, 4)?),
-        None => None,
-    };
+    let first_open = optional(row, 4)?;
     Ok(StreamOverview {
         source: row.get(0)?,
         stream: Stream::parse(&stream).unwrap_or(Stream::Health),
@@ -214,5 +215,6 @@ fn stream_overview(row: &Row<'_>) -> rusqlite::Result<StreamOverview> {
         lost: row.get(7)?,
         refused: row.get(8)?,
         error: row.get(9)?,
+        heard: optional(row, 10)?,
     })
 }

@@ -10,6 +10,7 @@ mod calls;
 mod cli;
 mod delivery;
 mod giving_up;
+mod health;
 mod kill;
 mod licence;
 mod malformed;

@@ -24,8 +24,20 @@ impl Line {
     }
 }
 
-/// All lines of the file sink, each of which must be whole.
+/// The vendors' records in the file sink.
 pub(crate) fn lines(home: &Home) -> Vec<Line> {
+    let lines = all_lines(home).into_iter();
+    lines.filter(|line| line.stream() != "health").collect()
+}
+
+/// The health events in the file sink.
+pub(crate) fn health(home: &Home) -> Vec<Value> {
+    let lines = all_lines(home).into_iter();
+    lines.filter(|line| line.stream() == "health").map(|line| line.json).collect()
+}
+
+/// All lines of the file sink, each of which must be whole.
+fn all_lines(home: &Home) -> Vec<Line> {
     let text = home.read("events.jsonl");
     assert!(text.is_empty() || text.ends_with('\n'), "a torn last line: {:?}", text.len());
     let lines = text.lines().map(|line| {
@@ -79,7 +91,8 @@ pub(crate) fn assert_same_in_file(lines: &[Line], received: &[Received]) -> u64 
             copies += 1;
         }
     }
-    let there: Vec<_> = received.iter().map(|event| event.event_id.as_str()).collect();
+    let there = received.iter().filter(|event| event.stream != "health");
+    let there: Vec<_> = there.map(|event| event.event_id.as_str()).collect();
     let lost: Vec<_> = there.iter().filter(|id| !first.contains_key(*id)).collect();
     assert!(lost.is_empty(), "file: {} of {} lost", lost.len(), there.len());
     assert_eq!(first.len(), there.len(), "file: nothing that HEC does not have");

@@ -204,7 +204,7 @@ async fn a_full_spool_stops_collecting_until_there_is_room() {
     let small = config.replacen("[state]", "[state]\nmax_spool = \"200KiB\"", 1);
     std::fs::write(home.path("postrider.toml"), small).unwrap();
     let process = home.start(&["run"]);
-    let full = home.status_when("full", |s| part(s, "etd")["state"] == "spool_full").await;
+    let full = home.status_when("full", |s| part(s, "etd")["state"] == "behind").await;
     let bytes = full["spool"]["bytes"].as_u64().unwrap();
     println!("{} events in {bytes} bytes", full["spool"]["events"]);
     // The pages on their way may still come.

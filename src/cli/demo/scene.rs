@@ -139,21 +139,25 @@ start = "48h"
 lag = "5m"
 rate_limit = {{ per_minute = 6000, burst = 50 }}
 
+# What is compared with the vendors' records at the end; health events would come on top.
 [sinks.splunk]
 type = "splunk_hec"
 endpoints = ["{hec_url}"]
 token = "{token}"
 index = "email"
+streams = ["messages", "summary", "entitlement"]
 
 [sinks.syslog]
 type = "syslog"
 address = "{syslog_addr}"
 transport = "tcp"
 max_message = "64KiB"
+streams = ["messages", "summary", "entitlement"]
 
 [sinks.file]
 type = "file"
 path = {path}
+streams = ["messages", "summary", "entitlement"]
 "#
         )
     }

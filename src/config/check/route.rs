@@ -8,7 +8,7 @@ use crate::{
         raw::{RouteKeys, Strings},
         section::{nearest, one_of},
     },
-    domain::slice::Stream,
+    domain::{name::SourceName, slice::Stream},
 };
 
 pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams) -> Route {
@@ -27,7 +27,8 @@ pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams
     let sources = chosen(keys.sources.value);
     for (name, path) in sources.iter().flatten() {
         // Nothing is known of the sources when their table could not be read.
-        if !all.is_empty() && !all.contains_key(name) {
+        let known = all.contains_key(name) || name == SourceName::OWN;
+        if !all.is_empty() && !known {
             cx.error(path, format!("there is no source {name:?}; {}", existing(name, all)));
         }
     }
@@ -92,8 +93,12 @@ fn described(names: &[&str], all: &Streams) -> String {
 }
 
 fn is_fed(route: &Route, all: &Streams) -> bool {
-    all.iter().any(|(name, streams)| {
-        let source_fits = route.sources.as_ref().is_none_or(|list| list.contains(name));
+    // The collector's own health events.
+    let own = (SourceName::OWN, Some(&[Stream::Health][..]));
+    let all = all.iter().map(|(name, streams)| (name.as_str(), *streams)).chain([own]);
+    all.into_iter().any(|(name, streams)| {
+        let source_fits =
+            route.sources.as_ref().is_none_or(|list| list.iter().any(|it| it == name));
         let stream_fits = route.streams.as_ref().is_none_or(|list| {
             // Each source has health events; a broken source's streams are not known.
             list.contains(&Stream::Health)

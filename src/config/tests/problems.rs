@@ -65,6 +65,8 @@ tells! {
     syslog_message_too_small: format!("{ETD}{SYSLOG}max_message = \"100B\"\n"),
     keep_without_rotation: format!("{ETD}[sinks.f]\ntype = \"file\"\npath = \"/x\"\nrotation = \"never\"\nkeep = 3\n"),
     ser_resweep_by_verdict: format!("{SER}resweep = [{{ after = \"1h\", verdicts = [\"bec\"] }}, {{}}]\n{STDOUT}"),
+    reserved_name: format!("{}{STDOUT}", ETD.replace("etd-us", "postrider")),
+    sink_of_own_health: format!("{ETD}{STDOUT}sources = [\"postrider\"]\n"),
     bad_names: format!("{}{STDOUT}", ETD.replace("etd-us", "\"etd us\"")),
     syntax_error: format!("{ETD}lag = \n{STDOUT}"),
     several_syntax_errors: format!("{ETD}lag = 6m\n{STDOUT}streams = [\"messages\"\nverdicts = x\n"),

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    collect::budget,
+    collect::budget::{self, Expected},
     config::{Resweep, Source as Config},
     store::conditions::Party,
 };
@@ -49,7 +49,8 @@ impl Bench {
     }
 
     fn held(&self) -> Option<budget::Held> {
-        budget::held(self.store(), &self.collector.config, self.clock.now()).unwrap()
+        budget::held(self.store(), &self.collector.config, &Expected::default(), self.clock.now())
+            .unwrap()
     }
 
     /// Calls that something else has spent today.
