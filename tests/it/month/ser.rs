@@ -63,6 +63,9 @@ fn trouble(simulation: &Simulation, hour: u64, rng: &mut StdRng) {
         simulation.rename_user(rng.random_range(0..4), name);
     }
     // Not on a window's last reading, after which nothing could mend it.
+    if let Some(last) = hour.checked_sub(WEEK + 1) {
+        simulation.empty_summary(begin() + hours(last), 0);
+    }
     let age = rng.random_range(2..60);
     if hour > age && rng.random_ratio(1, 8) {
         simulation.empty_summary(begin() + hours(hour - age), rng.random_range(1..=2));
