@@ -9,6 +9,7 @@ mod keep;
 mod page;
 pub mod plan;
 pub mod react;
+mod reconcile;
 mod standing;
 mod vanish;
 

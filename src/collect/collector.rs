@@ -13,7 +13,10 @@ use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::plan::{self, Policy};
+use super::{
+    plan::{self, Policy},
+    reconcile::Tries,
+};
 use crate::{
     clock::Clock,
     config,
@@ -59,6 +62,7 @@ pub struct Memory {
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
+    pub(super) reconciling: Mutex<Tries>,
 }
 
 impl Memory {
@@ -70,6 +74,7 @@ impl Memory {
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
+            reconciling: Mutex::default(),
         }
     }
 }
@@ -93,6 +98,9 @@ impl<S: Source> Task for Collector<S> {
         // What failed has perhaps paused the source, and knows why better than a slice.
         if let Some(wait) = self.held(self.clock.now()).await? {
             return Ok(wait);
+        }
+        if self.reconcile(stream, last).await? {
+            return Ok(Step::Worked);
         }
         let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
             return Ok(Step::Idle);

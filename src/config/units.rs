@@ -95,7 +95,7 @@ pub(super) fn cron(text: &str, now: Timestamp) -> Result<(), String> {
 }
 
 /// The duration in the largest unit that divides it.
-pub(super) fn spoken(duration: Duration) -> String {
+pub fn spoken(duration: Duration) -> String {
     let seconds = duration.as_secs();
     for (unit, length) in [("d", 86_400), ("h", 3600), ("m", 60)] {
         if seconds >= length && seconds.is_multiple_of(length) {
