@@ -5,12 +5,16 @@ mod compose;
 mod diff;
 mod fetch;
 mod forget;
+#[cfg(test)]
+mod histories;
 mod keep;
 mod page;
 pub mod plan;
 pub mod react;
 mod reconcile;
 mod standing;
+#[cfg(test)]
+mod testing;
 mod vanish;
 
 pub use collector::{Collector, Memory};

@@ -170,3 +170,43 @@ pub fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
     }
     merged
 }
+
+/// Checks that what is recorded of a stream accounts for each instant that was asked for, once.
+#[cfg(test)]
+pub(crate) fn assert_whole(recorded: crate::store::coverage::Recorded, due: Timestamp) {
+    let (frontier, requests) = (recorded.frontier, recorded.requests.clone());
+    // Of live slices not even the store's own rows overlap, and they leave nothing out.
+    let mut live: Vec<Interval> = Vec::new();
+    let of_live = |round: &Round| *round == Round::LIVE;
+    live.extend(recorded.covered.iter().filter(|(r, _)| of_live(r)).map(|(_, i)| *i));
+    live.extend(recorded.unfetched.iter().filter(|(r, _)| of_live(r)).map(|(_, s)| s.interval));
+    let planned: i64 =
+        frontier.map_or(0, |planned| planned.to.as_millisecond() - planned.from.as_millisecond());
+    assert_eq!(live.iter().map(|i| account::length(*i)).sum::<i64>(), planned);
+    assert_eq!(union(live).iter().map(|i| account::length(*i)).sum::<i64>(), planned);
+    for (round, account) in account::accounts(recorded, due) {
+        let pieces = account.pieces();
+        assert_tiled(&account.asked, &pieces);
+        let states: i64 =
+            State::ALL.map(|state| account::Account::length(&pieces, state)).iter().sum();
+        assert_eq!(states, account.asked.iter().map(|i| account::length(*i)).sum::<i64>());
+        for piece in pieces.iter().filter(|p| p.slice.is_none() && p.state != State::Covered) {
+            let at = piece.interval.start();
+            let unplanned = match round.pass {
+                Pass::Live => frontier.is_none_or(|frontier| frontier.to <= at),
+                Pass::Backfill => requests.iter().any(|r| r.planned <= at && at < r.interval.end()),
+                Pass::Resweep => false,
+            };
+            assert!(unplanned, "nobody knows of {} in {round:?}", piece.interval);
+        }
+    }
+}
+
+/// Checks that pieces follow each other without overlap, and make up what was asked for.
+#[cfg(test)]
+fn assert_tiled(asked: &[Interval], pieces: &[Piece<'_>]) {
+    for pair in pieces.windows(2) {
+        assert!(pair[0].interval.end() <= pair[1].interval.start(), "{pair:?}");
+    }
+    assert_eq!(union(pieces.iter().map(|piece| piece.interval).collect()), union(asked.to_vec()));
+}

@@ -40,8 +40,6 @@ const REFUSED_AGAIN: SignedDuration = SignedDuration::from_hours(24);
 /// What a process knows of its tries.
 #[derive(Debug, Default)]
 pub(super) struct Tries {
-    /// The activation of the last try that failed.
-    activation: Option<Timestamp>,
     /// Nothing is asked before.
     not_before: Option<Timestamp>,
     /// Whether it was said why nothing is asked.
@@ -138,19 +136,13 @@ impl<S: Source> Collector<S> {
         Ok(true)
     }
 
-    /// Whether a try failed since the last activation, or too lately.
+    /// Whether a try failed lately.
     fn tried(&self, now: Timestamp) -> bool {
-        let activated = *locked(&self.memory.activated);
-        let tries = locked(&self.memory.reconciling);
-        let early = tries.not_before.is_some_and(|at| now < at);
-        early || (tries.activation.is_some() && tries.activation == activated)
+        locked(&self.memory.reconciling).not_before.is_some_and(|at| now < at)
     }
 
     fn hold(&self, now: Timestamp, wait: SignedDuration) {
-        let activated = *locked(&self.memory.activated);
-        let mut tries = locked(&self.memory.reconciling);
-        tries.activation = activated;
-        tries.not_before = now.checked_add(wait).ok();
+        locked(&self.memory.reconciling).not_before = now.checked_add(wait).ok();
     }
 
     fn tell_once(&self, why: &str) {
@@ -209,3 +201,6 @@ fn cut(whole: Interval, longest: Duration) -> Vec<Interval> {
     }
     slices
 }
+
+#[cfg(test)]
+mod tests;

@@ -185,3 +185,42 @@ fn counts(view: &Connection, stream: StreamId) -> rusqlite::Result<BTreeMap<Roun
     };
     statement.query_map([stream.0], counts)?.collect()
 }
+
+#[cfg(test)]
+impl Store {
+    /// Asks for a backfill and opens the slices of its first part, up to `planned`.
+    pub(crate) async fn ask_for_test(
+        &self,
+        stream: StreamId,
+        whole: Interval,
+        planned: Timestamp,
+        narrow: Filter,
+    ) {
+        let opened = Interval::new(whole.start(), planned);
+        let ask = move |tx: &Connection| {
+            let narrow = super::slices::narrow_text(&narrow);
+            let [from, to, planned] =
+                [whole.start(), whole.end(), planned].map(Timestamp::as_millisecond);
+            let sql = "INSERT INTO request (stream_id, from_ms, to_ms, narrow, resend, state,
+                    asked_ms, planned_ms)
+                VALUES (?, ?, ?, ?, 0, 'open', 0, ?)";
+            tx.execute(sql, params![stream.0, from, to, narrow, planned])?;
+            let request = Some(RequestId(tx.last_insert_rowid()));
+            let open = |interval| super::slices::rows::New {
+                stream,
+                pass: crate::domain::slice::Pass::Backfill,
+                after_ms: 0,
+                request,
+                narrow: narrow.as_deref(),
+                interval,
+                state: "open",
+                page_size: 100,
+                not_before: 0,
+                error: None,
+            };
+            let mut slices = opened.into_iter();
+            slices.try_for_each(|interval| super::slices::rows::insert(tx, &open(interval)))
+        };
+        self.write("ask-for-test", ask).await.unwrap();
+    }
+}
