@@ -14,7 +14,7 @@ use crate::domain::slice::{Interval, Pass};
 mod account;
 pub mod report;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// What became of an instant. Where several are true of it, the first of them counts: it is
 /// covered whoever else failed to have it, and not lost while somebody still tries.

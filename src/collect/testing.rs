@@ -183,7 +183,8 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn new(now: Timestamp, messages: Vec<Message>, seed: u64) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // In memory where there is such a place: thousands of commits need not reach a disk.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let store = Store::open(directory.path()).unwrap();
         let clock = Arc::new(ManualClock::at(now));
         let config = source();
@@ -249,7 +250,7 @@ impl Bench {
         self.collector.memory = Arc::new(Memory::new(StdRng::seed_from_u64(self.seed)));
         self.collector.pace = Arc::new(Pace::new(self.collector.config.rate_limit));
         // A placeholder, so that the file is closed before it is opened again.
-        let elsewhere = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         self.collector.store = Store::open(elsewhere.path()).unwrap();
         self.collector.store = Store::open(self.directory.path()).unwrap();
     }

@@ -165,3 +165,30 @@ fn length(seconds: Seconds) -> String {
         milliseconds => duration(milliseconds / 1000),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coverage::{
+        report::{View, gather},
+        tests::Scene,
+    };
+
+    #[tokio::test]
+    async fn a_store_with_gaps_of_each_kind() {
+        let scene = Scene::new().await;
+        let report = gather(&scene.config, &scene.store, &View::default(), scene.now).unwrap();
+        insta::assert_snapshot!(text(&report, 100));
+    }
+
+    #[tokio::test]
+    async fn a_strip_fits_the_terminal() {
+        let scene = Scene::new().await;
+        let report = gather(&scene.config, &scene.store, &View::default(), scene.now).unwrap();
+        for width in [60, 80, 133] {
+            let text = text(&report, width);
+            let strip = text.lines().find(|line| line.starts_with("live")).unwrap();
+            assert_eq!(strip.chars().count(), width);
+        }
+    }
+}
