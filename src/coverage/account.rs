@@ -10,6 +10,9 @@ use crate::{
     store::coverage::{Recorded, Request},
 };
 
+/// Why an instant waits that no slice has.
+pub(super) const NOT_PLANNED: &str = "not planned yet";
+
 /// What was asked for in one pass, and what is known of it.
 #[derive(Debug, Default)]
 pub(super) struct Account {
@@ -48,10 +51,10 @@ pub(super) fn accounts(recorded: Recorded, due: Timestamp) -> BTreeMap<Round, Ac
     for (round, slice) in recorded.unfetched {
         accounts.entry(round).or_default().unfetched.push(slice);
     }
-    let requested = recorded.requests.iter().filter(|request| request.counts());
-    let requested: Vec<Interval> = requested.map(|request| request.interval).collect();
-    if !requested.is_empty() {
-        accounts.entry(Round::BACKFILL).or_default().asked = requested;
+    for request in recorded.requests.iter().filter(|request| request.counts()) {
+        let account = accounts.entry(Round::BACKFILL).or_default();
+        account.asked.push(request.interval);
+        account.unfetched.extend(request.unplanned());
     }
     for (round, account) in &mut accounts {
         if round.pass == Pass::Resweep {
@@ -67,6 +70,14 @@ impl Request {
     /// Whether it asks for all that there is.
     pub fn counts(&self) -> bool {
         self.state != "cancelled" && self.narrow.is_empty()
+    }
+
+    /// What it has not opened yet: not lost to live collection while it may still be had.
+    fn unplanned(&self) -> Option<Unfetched> {
+        let from = self.planned.max(self.interval.start());
+        let interval = Interval::new(from, self.interval.end()).filter(|_| self.state == "open")?;
+        let reason = Some(NOT_PLANNED.to_owned());
+        Some(Unfetched { interval, state: State::Waiting, reason, attempts: 0, next_try: None })
     }
 }
 

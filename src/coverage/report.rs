@@ -277,7 +277,7 @@ fn gap(piece: &Piece<'_>, paused: Option<&Paused>) -> Gap {
         (State::Lost, _) => "past the vendor's retention".to_owned(),
         (State::Refused, _) => "the vendor cannot give it".to_owned(),
         (_, Some((_, why))) => format!("the source is paused: {why}"),
-        (_, None) if slice.is_none() => "not planned yet".to_owned(),
+        (_, None) if slice.is_none() => account::NOT_PLANNED.to_owned(),
         (_, None) => "waits for its turn".to_owned(),
     });
     let next_try = slice.and_then(|slice| slice.next_try).max(held.map(|(until, _)| *until));

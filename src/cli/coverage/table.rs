@@ -45,6 +45,9 @@ fn strips(stream: &StreamReport, report: &Report, width: usize) -> String {
         let cells = strip::cells(pass, report.shown, width);
         lines.push(format!("{:LABEL$}{}", label(pass), strip::text(&cells)));
     }
+    if stream.passes.is_empty() {
+        return lines.join("\n");
+    }
     let [from, to] = report.shown.0.map(|at| format!("{at:.0}"));
     let between = width.saturating_sub(from.len());
     lines.push(format!("{:LABEL$}{from}{to:>between$}", ""));
@@ -98,7 +101,8 @@ fn totals(stream: &StreamReport) -> Vec<String> {
             (0, 0) if counts.read == 0 => "-".to_owned(),
             (announced, 0) => format!("{announced}, all read"),
             (announced, slices) => {
-                format!("{announced}, {} read; {slices} slices differ", counts.read)
+                let differ = if slices == 1 { "slice differs" } else { "slices differ" };
+                format!("{announced}, {} read; {slices} {differ}", counts.read)
             }
         };
         let missing = Seconds(pass.asked_seconds.0 - pass.covered_seconds.0);

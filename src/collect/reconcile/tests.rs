@@ -96,7 +96,7 @@ async fn a_fault_waits_an_hour_and_a_refusal_a_day() {
 async fn a_filter_that_the_counts_do_not_know_makes_them_useless() {
     let mut bench = bench(vec![incoming(2)]).await;
     let mut config = (*bench.collector.config).clone();
-    let crate::config::Vendor::CiscoEtd(etd) = &mut config.vendor else { panic!() };
+    let Vendor::CiscoEtd(etd) = &mut config.vendor else { panic!() };
     etd.filter.verdicts = vec!["scam".into()];
     bench.collector.config = std::sync::Arc::new(config);
     bench.tick(Duration::from_hours(3)).await;
