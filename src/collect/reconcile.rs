@@ -16,7 +16,7 @@ use crate::{
         filter::Filter,
         slice::{Interval, Pass},
     },
-    fault::Kind,
+    fault::{Fault, Kind},
     source::{Source, pace::metered},
     store::{
         StoreError,
@@ -94,19 +94,7 @@ impl<S: Source> Collector<S> {
                 return Ok(false);
             }
             Err(fault) => {
-                match fault.kind {
-                    Kind::Refused => {
-                        self.tell_once(&format!("the vendor gives no counts: {}", fault.chain()));
-                        self.hold(now, REFUSED_AGAIN);
-                    }
-                    _ => {
-                        debug!(source = %self.config.name, error = fault.chain(), "no counts");
-                        self.hold(now, AGAIN);
-                    }
-                }
-                if matches!(fault.kind, Kind::Throttled { .. }) {
-                    self.pace.slow_down(now);
-                }
+                self.not_counted(&fault, now);
                 self.store.count_calls(calls).await?;
                 return Ok(false);
             }
@@ -134,6 +122,20 @@ impl<S: Source> Collector<S> {
         let compared = Reconciled { day, verdict, counts, at: now };
         self.store.reconcile(stream, compared, refetch, page_size, calls).await?;
         Ok(true)
+    }
+
+    /// No count is no harm: nothing is held up by it.
+    fn not_counted(&self, fault: &Fault, now: Timestamp) {
+        if matches!(fault.kind, Kind::Throttled { .. }) {
+            self.pace.slow_down(now);
+        }
+        if fault.kind == Kind::Refused {
+            self.tell_once(&format!("the vendor gives no counts: {}", fault.chain()));
+            self.hold(now, REFUSED_AGAIN);
+        } else {
+            debug!(source = %self.config.name, error = fault.chain(), "no counts");
+            self.hold(now, AGAIN);
+        }
     }
 
     /// Whether a try failed lately.

@@ -151,13 +151,11 @@ impl Source for Vendor {
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
-        match self.answer(query) {
-            Some(answer) => answer,
-            None => {
-                self.hangs.notify_one();
-                std::future::pending().await
-            }
+        if let Some(answer) = self.answer(query) {
+            return answer;
         }
+        self.hangs.notify_one();
+        std::future::pending().await
     }
 
     async fn count(&self, day: Interval) -> Result<Option<BTreeMap<String, u64>>, Fault> {
