@@ -11,6 +11,7 @@ pub mod config;
 pub mod coverage;
 pub mod demo;
 pub mod once;
+pub mod plan;
 pub mod run;
 mod setup;
 pub mod simulate;
@@ -37,6 +38,8 @@ enum Command {
     Demo(demo::Args),
     /// Validate the configuration, then try each credential, API and sink.
     Check(check::Args),
+    /// Show what a day, or a backfill, costs in calls, and whether that fits; asks nothing.
+    Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
     /// Show what was collected, what is missing and why.
@@ -104,6 +107,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Once(args) => once::run(file, args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(file, args).await,
+        Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Coverage(args) => coverage::run(file, args),
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),

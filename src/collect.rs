@@ -1,5 +1,6 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
+pub mod budget;
 mod collector;
 mod compose;
 mod diff;
@@ -8,10 +9,12 @@ mod forget;
 #[cfg(test)]
 mod histories;
 mod keep;
+mod licence;
 mod page;
 pub mod plan;
 pub mod react;
 mod reconcile;
+mod spend;
 mod standing;
 #[cfg(test)]
 mod testing;

@@ -118,6 +118,12 @@ impl Options {
     }
 }
 
+/// The hash of an event's vendor content, comparable with [`MessageTruth::content`]; `None` when it
+/// is no JSON object.
+pub fn content(event: &str) -> Option<String> {
+    content::hash(event, "postrider").map(|hash| format!("{hash:016x}"))
+}
+
 /// What all servers counted.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats {
@@ -222,6 +228,11 @@ impl Simulation {
     /// Gives a SER application user another name, or with `None` takes it out of all windows.
     pub fn rename_user(&self, user: u32, name: Option<String>) {
         self.ser.relay.rename(user, name);
+    }
+
+    /// Answers so many times without any row when asked for the SER window that begins then.
+    pub fn empty_summary(&self, window_start: Timestamp, times: u32) {
+        locked(&self.ser.empty).insert(window_start, times);
     }
 
     pub fn set_etd_faults(&self, faults: Faults) {

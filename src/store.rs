@@ -22,6 +22,7 @@ pub mod conditions;
 pub mod coverage;
 pub mod dead_letters;
 pub mod ledger;
+pub mod licence;
 pub mod migrations;
 pub mod reconciliation;
 pub mod sinks;

@@ -14,8 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
+    licence::Pending,
     plan::{self, Policy},
     reconcile::Tries,
+    spend,
 };
 use crate::{
     clock::Clock,
@@ -56,6 +58,8 @@ pub struct Memory {
     streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
     /// Calls of the pace that the budget has counted.
     pub(super) counted: AtomicU64,
+    /// Fetches on their way, and what the day is expected to cost.
+    pub(super) spending: spend::Spending,
     /// Held from looking records up until they are committed, so that two slices cannot both take
     /// a record for new.
     pub(super) diffing: tokio::sync::Mutex<()>,
@@ -63,6 +67,7 @@ pub struct Memory {
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
     pub(super) reconciling: Mutex<Tries>,
+    pub(super) licence: Mutex<Pending>,
 }
 
 impl Memory {
@@ -71,10 +76,12 @@ impl Memory {
             rng: Mutex::new(rng),
             streams: tokio::sync::OnceCell::new(),
             counted: AtomicU64::new(0),
+            spending: spend::Spending::default(),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
             reconciling: Mutex::default(),
+            licence: Mutex::default(),
         }
     }
 }
@@ -83,27 +90,27 @@ impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
         self.pace.recover(now);
-        if self.activation.take() {
-            *locked(&self.memory.activated) = Some(now);
-        }
+        self.notice(now);
         let stream = self.streams().await?[&self.source.stream()];
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
         }
         self.plan(stream).await?;
         let last = self.last_pass(now)?;
-        if self.fetch_open(stream, last).await? {
+        if self.fetch_open(stream, last).await? || self.activation.is_due() {
             return Ok(Step::Worked);
         }
         // What failed has perhaps paused the source, and knows why better than a slice.
         if let Some(wait) = self.held(self.clock.now()).await? {
             return Ok(wait);
         }
+        // What has to leave the rest of the day's calls to others is not waited for.
+        let last = self.last_pass(self.clock.now())?;
         if self.reconcile(stream, last).await? {
             return Ok(Step::Worked);
         }
         let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
-            return Ok(Step::Idle);
+            return Ok(self.survey(now).await?.unwrap_or(Step::Idle));
         };
         let why = format!("{count} slices of {} are not covered", self.config.name);
         Ok(Step::Waiting { until, why, person: false })
@@ -119,11 +126,20 @@ impl<S: Source> Collector<S> {
             for stream in self.config.vendor.streams() {
                 ids.insert(*stream, self.store.stream(&self.config.name, *stream).await?);
             }
-            let steps = self.config.resweep.iter().map(plan::step).collect();
+            let steps = plan::steps(&self.config.resweep);
             self.store.keep_resweeps(ids[&self.source.stream()], steps).await?;
             Ok(ids)
         };
         self.memory.streams.get_or_try_init(number).await
+    }
+
+    /// Whether there was an activation, which is then the last one.
+    pub(super) fn notice(&self, now: Timestamp) -> bool {
+        let activated = self.activation.take();
+        if activated {
+            *locked(&self.memory.activated) = Some(now);
+        }
+        activated
     }
 
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
@@ -153,11 +169,6 @@ impl<S: Source> Collector<S> {
             slice: self.config.slice,
             limits: self.source.limits(),
         }
-    }
-
-    /// The last pass that may spend calls now.
-    fn last_pass(&self, _now: Timestamp) -> Result<Pass, StoreError> {
-        Ok(Pass::Backfill)
     }
 
     /// Calls made and not counted yet, to be counted with the next commit.

@@ -41,8 +41,8 @@ struct Done {
 }
 
 impl<S: Source> Collector<S> {
-    /// Fetches open slices of the passes up to `last` side by side until none is ready; whether
-    /// that led anywhere. A slice that only failed did not: else `once` would never give up.
+    /// Fetches open slices of the passes up to `last` side by side until none is ready, or until
+    /// live slices may have become due: they come first. Whether that led anywhere. A slice that only failed did not: else `once` would never give up.
     pub(super) async fn fetch_open(&self, stream: StreamId, last: Pass) -> anyhow::Result<bool> {
         let mut busy: BTreeSet<SliceId> = BTreeSet::new();
         let mut on_the_way = FuturesUnordered::new();
@@ -52,6 +52,10 @@ impl<S: Source> Collector<S> {
             let room = self.config.max_in_flight.saturating_sub(busy.len());
             if next == Next::GoOn && room > 0 && !self.stop.is_cancelled() {
                 let now = self.clock.now();
+                // Else a long resweep or backfill would hold up what is live.
+                if self.notice(now) {
+                    self.plan(stream).await?;
+                }
                 let ready = self.store.ready_slices(stream, last, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
@@ -84,6 +88,8 @@ impl<S: Source> Collector<S> {
             {
                 return Ok(Done { next: Next::Hold, worked });
             }
+            // Until what it cost is counted.
+            let _flight = self.memory.spending.fly();
             let query = Query {
                 interval: slice.interval,
                 page_token: slice.progress.page_token.clone(),
@@ -111,6 +117,10 @@ impl<S: Source> Collector<S> {
                 }
             }
             slice.attempts = 0;
+            if slice.pass > Pass::Live && self.activation.is_due() {
+                // It goes on from here when what is live is done.
+                return Ok(Done { next: Next::GoOn, worked });
+            }
         }
     }
 

@@ -90,10 +90,27 @@ fn whole_second(ms: i64) -> i64 {
     ms - ms.rem_euclid(1000)
 }
 
-/// What a configured resweep is narrowed to.
-pub fn step(resweep: &config::Resweep) -> (Duration, Filter) {
-    let narrow = Filter { verdicts: resweep.verdicts.clone(), ..Filter::default() };
-    (resweep.after, narrow)
+/// The configured ages, each once, and what is read again then: where an age is named several
+/// times, all that any of them asks for.
+pub fn steps(configured: &[config::Resweep]) -> Vec<(Duration, Filter)> {
+    let mut steps: Vec<(Duration, Filter)> = Vec::with_capacity(configured.len());
+    for config::Resweep { after, verdicts } in configured {
+        match steps.iter_mut().find(|(step, _)| step == after) {
+            None => {
+                let narrow = Filter { verdicts: verdicts.clone(), ..Filter::default() };
+                steps.push((*after, narrow));
+            }
+            // No verdicts are all verdicts.
+            Some((_, narrow)) if verdicts.is_empty() => narrow.verdicts.clear(),
+            Some((_, narrow)) if narrow.verdicts.is_empty() => {}
+            Some((_, narrow)) => {
+                let others = verdicts.iter().filter(|verdict| !narrow.verdicts.contains(verdict));
+                let others: Vec<String> = others.cloned().collect();
+                narrow.verdicts.extend(others);
+            }
+        }
+    }
+    steps
 }
 
 /// When to read a slice again that was covered at `now`.
@@ -113,17 +130,13 @@ pub fn resweeps(
     };
     let tolerated = policy.lag + every;
     let window = if policy.limits.aligned { slice } else { window(slice, policy.slice) };
-    let mut planned: Vec<Resweep> = Vec::new();
-    for (after, narrow) in source.resweep.iter().map(step) {
-        let Ok(due) = slice.end().checked_add(after) else { continue };
+    let page_size = policy.limits.page_size;
+    let planned = steps(&source.resweep).into_iter().filter_map(|(after, narrow)| {
+        let due = slice.end().checked_add(after).ok()?;
         let late = due.checked_add(tolerated).is_ok_and(|late| late <= now);
-        if late || planned.iter().any(|other| other.after == after) {
-            continue;
-        }
-        let page_size = policy.limits.page_size;
-        planned.push(Resweep { after, narrow, window, due, page_size });
-    }
-    planned
+        (!late).then_some(Resweep { after, narrow, window, due, page_size })
+    });
+    planned.collect()
 }
 
 /// Taken for the time between a cron schedule's ticks.
@@ -209,6 +222,65 @@ mod tests {
             live(&policy(3600, false), Some(plan.frontier), at("2026-11-20T07:00:00Z")),
             None
         );
+    }
+
+    fn source(ages: &[(u64, &[&str])], every: u64) -> config::Source {
+        let text = "[sources.etd]\ntype = \"cisco_etd\"\nregion = \"us\"\nclient_id = \"i\"\n\
+            client_secret = \"s\"\napi_key = \"k\"\n[sinks.out]\ntype = \"stdout\"\n";
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("postrider.toml");
+        std::fs::write(&path, text).unwrap();
+        let loaded = config::load(Some(&path), [], at("2026-11-20T08:00:00Z")).unwrap();
+        let mut source = loaded.config.sources.into_values().next().unwrap();
+        let resweep = |(minutes, verdicts): &(u64, &[&str])| config::Resweep {
+            after: Duration::from_mins(*minutes),
+            verdicts: verdicts.iter().map(|verdict| (*verdict).to_owned()).collect(),
+        };
+        source.resweep = ages.iter().map(resweep).collect();
+        source.schedule = config::Schedule::Every(Duration::from_mins(every));
+        source
+    }
+
+    fn slice(from: &str, to: &str) -> Interval {
+        let day = |time: &str| at(&format!("2026-11-20T{time}Z"));
+        Interval::new(day(from), day(to)).unwrap()
+    }
+
+    #[test]
+    fn a_slice_is_read_again_with_its_window_at_each_age_that_is_not_over() {
+        let source = source(&[(60, &[]), (1440, &["scam"])], 10);
+        let slice = slice("08:20:00", "08:30:00");
+        // The lag of 6 minutes and the schedule's 10 make a reading at 9:46 no late one.
+        for (now, ages) in [("08:36:00Z", 2), ("09:45:59Z", 2), ("09:46:00Z", 1)] {
+            let now = at(&format!("2026-11-20T{now}"));
+            let planned = resweeps(&source, &policy(3600, false), slice, now);
+            assert_eq!(planned.len(), ages, "{now}");
+            let last = planned.last().unwrap();
+            assert_eq!(last.window.to_string(), "2026-11-20T08:00:00Z/2026-11-20T09:00:00Z");
+            assert_eq!(last.due, at("2026-11-21T08:30:00Z"));
+            assert_eq!(last.narrow.verdicts, ["scam"]);
+            assert_eq!(last.page_size, 100);
+        }
+        let long_after = at("2026-11-22T08:00:00Z");
+        assert_eq!(resweeps(&source, &policy(3600, false), slice, long_after), []);
+    }
+
+    #[test]
+    fn an_aligned_slice_is_its_own_window() {
+        let source = source(&[(60, &[])], 1);
+        let slice = slice("08:00:00", "08:30:00");
+        let planned = resweeps(&source, &policy(1800, true), slice, at("2026-11-20T08:40:00Z"));
+        assert_eq!(planned[0].window, slice);
+    }
+
+    #[test]
+    fn an_age_that_is_named_several_times_is_one_reading_of_all_that_is_asked_for() {
+        let named: [(u64, &[&str]); 5] =
+            [(60, &["scam"]), (60, &["spam", "scam"]), (90, &["bec"]), (90, &[]), (90, &["scam"])];
+        let steps = steps(&source(&named, 1).resweep);
+        let steps: Vec<_> =
+            steps.iter().map(|(after, all)| (after.as_secs() / 60, &all.verdicts[..])).collect();
+        assert_eq!(steps, [(60, &["scam".to_owned(), "spam".to_owned()][..]), (90, &[])]);
     }
 
     proptest! {

@@ -6,9 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
 use crate::{
+    domain::slice::Pass,
     fault::{Kind, backoff},
     source::Limits,
     store::{
+        budget::midnight_after,
         conditions::State,
         slices::{OpenSlice, Progress, Setback},
     },
@@ -61,12 +63,17 @@ pub fn react(
             Reaction { setback: again(until, None), pause: Some((State::Throttled, until)) }
         }
         Kind::QuotaSpent => {
-            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { next_day(now) };
+            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { midnight_after(now) };
             Reaction { setback: again(until, None), pause: Some((State::QuotaSpent, until)) }
         }
         Kind::Auth => {
             let until = after(now, backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng));
             Reaction { setback: again(now, None), pause: Some((State::AuthFailed, until)) }
+        }
+        // Rows of other windows would be counted beside those that are known.
+        Kind::TooLarge if limits.whole && slice.pass == Pass::Resweep => {
+            let wait = backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng);
+            Reaction { setback: again(after(now, wait), None), pause: None }
         }
         Kind::TooLarge => Reaction { setback: smaller(slice, limits.page_size, now), pause: None },
         Kind::TooEarly => {
@@ -112,13 +119,6 @@ fn smaller(slice: &OpenSlice, first_page_size: u32, now: Timestamp) -> Setback {
 
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-/// The vendor's next day; UTC is assumed, since it does not say.
-pub fn next_day(now: Timestamp) -> Timestamp {
-    let day = 24 * 3600;
-    let seconds = now.as_second();
-    Timestamp::from_second(seconds - seconds.rem_euclid(day) + day).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

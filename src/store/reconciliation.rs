@@ -156,11 +156,6 @@ impl Store {
         })
         .await
     }
-
-    /// Counts calls that brought nothing to keep.
-    pub async fn count_calls(&self, calls: Calls) -> Result<(), StoreError> {
-        self.write("count-calls", move |tx| budget::count(tx, &calls)).await
-    }
 }
 
 /// The days of a stream that were compared, since the day of `from`; newest first.

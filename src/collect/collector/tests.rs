@@ -5,6 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use rand::SeedableRng;
 use serde_json::value::RawValue;
 
+mod resweeps;
+mod rows;
+
 use super::*;
 use crate::{
     clock::ManualClock,
@@ -24,6 +27,8 @@ use crate::{
 struct Script {
     answers: Mutex<VecDeque<Result<Page, Fault>>>,
     asked: Mutex<Vec<Query>>,
+    /// Takes its calls from here, each fetch as many as come next, or one.
+    pace: Option<(Arc<Pace>, Mutex<VecDeque<u32>>)>,
 }
 
 impl Source for Script {
@@ -41,6 +46,14 @@ impl Source for Script {
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
         self.asked.lock().unwrap().push(query.clone());
+        if let Some((pace, costs)) = &self.pace {
+            // Meanwhile the others ask, too.
+            tokio::task::yield_now().await;
+            let calls = costs.lock().unwrap().pop_front().unwrap_or(1);
+            for _ in 0..calls {
+                pace.take().await;
+            }
+        }
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Page::default()))
     }
 
@@ -49,10 +62,12 @@ impl Source for Script {
     }
 }
 
+mod budget;
+
 const NOW: &str = "2026-11-20T09:00:00Z";
 
-struct Bench {
-    collector: Collector<Script>,
+struct Bench<S = Script> {
+    collector: Collector<S>,
     clock: Arc<ManualClock>,
     _directory: tempfile::TempDir,
 }
@@ -105,6 +120,12 @@ impl Bench {
         Self { collector, clock, _directory: directory }
     }
 
+    fn asked(&self) -> Vec<Query> {
+        self.collector.source.asked.lock().unwrap().clone()
+    }
+}
+
+impl<S: Source> Bench<S> {
     /// Steps until the collector is idle or waits, moving the clock over waits of less than a
     /// minute.
     async fn run(&mut self) -> Step {
@@ -124,10 +145,6 @@ impl Bench {
 
     fn store(&self) -> &Store {
         &self.collector.store
-    }
-
-    fn asked(&self) -> Vec<Query> {
-        self.collector.source.asked.lock().unwrap().clone()
     }
 
     fn events(&self) -> Vec<serde_json::Value> {
