@@ -8,6 +8,7 @@ use crate::heap;
 
 pub mod check;
 pub mod config;
+pub mod coverage;
 pub mod demo;
 pub mod once;
 pub mod plan;
@@ -41,6 +42,8 @@ enum Command {
     Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
+    /// Show what was collected, what is missing and why.
+    Coverage(coverage::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
     Simulate(Box<simulate::Args>),
     /// Print the configuration's schema or an example.
@@ -106,6 +109,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(file, args).await,
         Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
+        Command::Coverage(args) => coverage::run(file, args),
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),
     }

@@ -6,13 +6,18 @@ pub(crate) mod compose;
 mod diff;
 mod fetch;
 mod forget;
+#[cfg(test)]
+mod histories;
 mod keep;
 mod licence;
 mod page;
 pub mod plan;
 pub mod react;
+mod reconcile;
 mod spend;
 mod standing;
+#[cfg(test)]
+mod testing;
 mod vanish;
 
 pub use collector::{Collector, Memory};

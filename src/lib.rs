@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod coverage;
 pub mod deliver;
 pub mod domain;
 pub mod estimate;

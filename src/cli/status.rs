@@ -26,7 +26,7 @@ use crate::{
 
 mod table;
 
-pub(super) use table::grid;
+pub(super) use table::{duration, grid};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

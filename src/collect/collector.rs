@@ -16,6 +16,7 @@ use tracing::warn;
 use super::{
     licence::Pending,
     plan::{self, Policy},
+    reconcile::Tries,
     spend,
 };
 use crate::{
@@ -65,6 +66,7 @@ pub struct Memory {
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
+    pub(super) reconciling: Mutex<Tries>,
     pub(super) licence: Mutex<Pending>,
 }
 
@@ -78,6 +80,7 @@ impl Memory {
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
+            reconciling: Mutex::default(),
             licence: Mutex::default(),
         }
     }
@@ -103,6 +106,9 @@ impl<S: Source> Task for Collector<S> {
         }
         // What has to leave the rest of the day's calls to others is not waited for.
         let last = self.last_pass(self.clock.now())?;
+        if self.reconcile(stream, last).await? {
+            return Ok(Step::Worked);
+        }
         let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
             return Ok(self.survey(now).await?.unwrap_or(Step::Idle));
         };

@@ -17,6 +17,12 @@ const SLICES: Duration = Duration::from_hours(8 * 24);
 /// The ledger remembers this long after the last resweep of a slice.
 const AFTER_RESWEEP: Duration = Duration::from_hours(24);
 
+/// How long the ledger remembers what a source returned.
+pub(super) fn memory(source: &config::Source) -> Duration {
+    let last = source.resweep.iter().map(|resweep| resweep.after).max();
+    last.unwrap_or_default() + AFTER_RESWEEP + source.slice + source.lag
+}
+
 /// Keeps the store from growing without end.
 pub struct Forgetter {
     pub store: Store,
@@ -42,8 +48,7 @@ impl Task for Forgetter {
             // The licence never ages: its stream is not among those that forget.
             for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
                 let id = self.store.stream(&source.name, *stream).await?;
-                let last = source.resweep.iter().map(|resweep| resweep.after).max();
-                let keep = last.unwrap_or_default() + AFTER_RESWEEP + source.slice + source.lag;
+                let keep = memory(source);
                 // What is still to be fetched may return what was fetched before.
                 let Some(done) = self.store.done_to(id)? else { continue };
                 let hour = done.min(before(keep)).as_second().div_euclid(3600);

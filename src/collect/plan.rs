@@ -42,11 +42,7 @@ pub struct Policy {
 /// only the newest of an unaligned stream is shorter.
 pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Option<Plan> {
     let length = i64::try_from(policy.slice.as_millis()).unwrap_or(i64::MAX).max(1);
-    let whole_second = |ms: i64| ms - ms.rem_euclid(1000);
-    let mut due = whole_second(before(now, policy.lag).as_millisecond());
-    if policy.limits.aligned {
-        due -= due.rem_euclid(length);
-    }
+    let due = due(policy.lag, policy.slice, policy.limits.aligned, now).as_millisecond();
     let from = frontier.map_or_else(
         || {
             let start = match policy.start {
@@ -79,6 +75,19 @@ pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Opti
     let time = |ms| Timestamp::from_millisecond(ms).ok();
     let frontier = Frontier { from: time(from)?, to: time(at)? };
     Some(Plan { frontier, lost, slices, more: at < due })
+}
+
+/// What live collection is asked for ends here: `lag` before now, at a whole second; at a multiple
+/// of `slice` where slices are aligned.
+pub fn due(lag: Duration, slice: Duration, aligned: bool, now: Timestamp) -> Timestamp {
+    let due = whole_second(before(now, lag).as_millisecond());
+    let length = i64::try_from(slice.as_millis()).unwrap_or(i64::MAX).max(1);
+    let due = if aligned { due - due.rem_euclid(length) } else { due };
+    Timestamp::from_millisecond(due).unwrap_or(now)
+}
+
+fn whole_second(ms: i64) -> i64 {
+    ms - ms.rem_euclid(1000)
 }
 
 /// The configured ages, each once, and what is read again then: where an age is named several

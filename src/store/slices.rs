@@ -2,7 +2,7 @@
 
 mod commit;
 mod resweeps;
-mod rows;
+pub(super) mod rows;
 
 use std::time::Duration;
 

@@ -8,6 +8,7 @@ mod records;
 
 mod calls;
 mod cli;
+mod coverage;
 mod delivery;
 mod giving_up;
 mod health;

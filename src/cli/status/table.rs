@@ -114,7 +114,7 @@ fn state_words(health: &Health) -> String {
     }
 }
 
-fn duration(seconds: i64) -> String {
+pub(in crate::cli) fn duration(seconds: i64) -> String {
     let whole = SignedDuration::from_secs(seconds);
     match (whole.as_hours(), whole.as_mins()) {
         (0, 0) => format!("{seconds} s"),

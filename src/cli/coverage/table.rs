@@ -1,0 +1,198 @@
+//! The report for people: strips, gaps, counts.
+
+use jiff::Timestamp;
+
+use super::strip;
+use crate::{
+    cli::status::{duration, grid},
+    coverage::report::{PassReport, Report, Seconds, StreamReport},
+};
+
+/// Gaps listed of a pass at most; JSON has them all.
+const LISTED: usize = 20;
+/// Where the strips begin.
+const LABEL: usize = 14;
+/// Into a pipe or a file.
+const WIDTH: usize = 80;
+
+/// Of the terminal, in characters.
+pub(super) fn width() -> usize {
+    console::Term::stdout().size_checked().map_or(WIDTH, |(_, columns)| usize::from(columns))
+}
+
+/// The report in lines of `width` characters, as far as times and reasons let.
+pub(super) fn text(report: &Report, width: usize) -> String {
+    let width = width.saturating_sub(LABEL).clamp(10, 200);
+    let mut parts = Vec::new();
+    for stream in &report.sources {
+        parts.push(strips(stream, report, width));
+        parts.extend(gaps(stream));
+        parts.extend(totals(stream));
+        parts.extend(reconciliation(stream));
+    }
+    parts.push(strip::legend());
+    parts.join("\n\n")
+}
+
+fn strips(stream: &StreamReport, report: &Report, width: usize) -> String {
+    let missing = match stream.missing_seconds {
+        Seconds(0) if stream.passes.is_empty() => "nothing was asked for yet".to_owned(),
+        Seconds(0) => "nothing is missing".to_owned(),
+        missing => format!("{} missing", length(missing)),
+    };
+    let mut lines = vec![format!("{} {}: {missing}", stream.source, stream.stream)];
+    for pass in &stream.passes {
+        let cells = strip::cells(pass, report.shown, width);
+        lines.push(format!("{:LABEL$}{}", label(pass), strip::text(&cells)));
+    }
+    if stream.passes.is_empty() {
+        return lines.join("\n");
+    }
+    let [from, to] = report.shown.0.map(|at| format!("{at:.0}"));
+    let between = width.saturating_sub(from.len());
+    lines.push(format!("{:LABEL$}{from}{to:>between$}", ""));
+    lines.join("\n")
+}
+
+fn gaps(stream: &StreamReport) -> Vec<String> {
+    let mut table = grid(&["gap in", "state", "from", "to", "length", "tries", "reason"]);
+    let mut notes = Vec::new();
+    let mut any = false;
+    for pass in &stream.passes {
+        for gap in pass.gaps.iter().take(LISTED) {
+            any = true;
+            let reason = match gap.next_try {
+                Some(at) => format!("{} (next try {at:.0})", gap.reason),
+                None => gap.reason.clone(),
+            };
+            table.add_row([
+                label(pass),
+                gap.state.as_str().into(),
+                time(gap.from),
+                time(gap.to),
+                length(gap.seconds),
+                gap.attempts.to_string(),
+                reason,
+            ]);
+        }
+        let more = pass.gaps.len().saturating_sub(LISTED);
+        if more > 0 {
+            notes.push(format!("{more} more gaps in {}: see `--output json`", label(pass)));
+        }
+        if pass.gaps_elsewhere > 0 {
+            let (gaps, from) = (pass.gaps_elsewhere, pass.asked.0[0]);
+            let label = label(pass);
+            notes.push(format!("{gaps} gaps in {label} lie outside: see `--from {from:.0}`"));
+        }
+    }
+    let table = any.then(|| table.trim_fmt());
+    table.into_iter().chain((!notes.is_empty()).then(|| notes.join("\n"))).collect()
+}
+
+fn totals(stream: &StreamReport) -> Vec<String> {
+    if stream.passes.is_empty() {
+        return Vec::new();
+    }
+    let mut table =
+        grid(&["pass", "asked", "covered", "missing", "slices", "records", "announced"]);
+    for pass in &stream.passes {
+        let counts = pass.counts;
+        let announced = match (counts.announced, counts.differing) {
+            (0, 0) if counts.read == 0 => "-".to_owned(),
+            (announced, 0) => format!("{announced}, all read"),
+            (announced, slices) => {
+                let differ = if slices == 1 { "slice differs" } else { "slices differ" };
+                format!("{announced}, {} read; {slices} {differ}", counts.read)
+            }
+        };
+        let missing = Seconds(pass.asked_seconds.0 - pass.covered_seconds.0);
+        table.add_row([
+            label(pass),
+            length(pass.asked_seconds),
+            length(pass.covered_seconds),
+            length(missing),
+            counts.slices.to_string(),
+            counts.records.to_string(),
+            announced,
+        ]);
+    }
+    let mut parts = vec![table.trim_fmt()];
+    let narrowed = stream.backfills.iter().filter_map(|backfill| {
+        let narrow = serde_json::to_string(backfill.narrow.as_ref()?).ok()?;
+        let (id, state, from, to) =
+            (backfill.id, &backfill.state, time(backfill.from), time(backfill.to));
+        Some(format!("backfill {id} ({state}), {from} to {to}: narrowed to {narrow}, not counted"))
+    });
+    let narrowed: Vec<String> = narrowed.collect();
+    if !narrowed.is_empty() {
+        parts.push(narrowed.join("\n"));
+    }
+    parts
+}
+
+fn reconciliation(stream: &StreamReport) -> Option<String> {
+    let mut table = grid(&["day", "direction", "vendor", "collected", "difference", "state"]);
+    for day in &stream.reconciliation {
+        for (direction, count) in &day.directions {
+            let difference =
+                if count.difference == 0 { "0".into() } else { format!("{:+}", count.difference) };
+            table.add_row([
+                day.day.clone(),
+                direction.clone(),
+                count.vendor.to_string(),
+                count.collected.to_string(),
+                difference,
+                day.state.as_str().into(),
+            ]);
+        }
+    }
+    (!stream.reconciliation.is_empty()).then(|| table.trim_fmt())
+}
+
+/// `live`, `resweep 24h`, `recount` (a resweep that the vendor's count set off), `backfill`.
+fn label(pass: &PassReport) -> String {
+    match pass.after.as_deref() {
+        Some("0s") => "recount".to_owned(),
+        Some(after) => format!("{} {after}", pass.pass),
+        None => pass.pass.to_owned(),
+    }
+}
+
+fn time(at: Timestamp) -> String {
+    format!("{at:.0}")
+}
+
+fn length(seconds: Seconds) -> String {
+    match seconds.0 {
+        0 => "-".to_owned(),
+        1..1000 => format!("{} ms", seconds.0),
+        milliseconds => duration(milliseconds / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coverage::{
+        report::{View, gather},
+        tests::Scene,
+    };
+
+    #[tokio::test]
+    async fn a_store_with_gaps_of_each_kind() {
+        let scene = Scene::new().await;
+        let report = gather(&scene.config, &scene.store, &View::default(), scene.now).unwrap();
+        insta::assert_snapshot!(text(&report, 100));
+    }
+
+    #[tokio::test]
+    async fn a_strip_fits_the_terminal() {
+        let scene = Scene::new().await;
+        let report = gather(&scene.config, &scene.store, &View::default(), scene.now).unwrap();
+        for width in [60, 80, 133] {
+            let text = text(&report, width);
+            let strip = text.lines().find(|line| line.starts_with("live")).unwrap();
+            assert_eq!(strip.chars().count(), width);
+        }
+    }
+}
