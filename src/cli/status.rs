@@ -26,8 +26,6 @@ use crate::{
 
 mod table;
 
-pub(super) use table::{duration, grid};
-
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How to print it.

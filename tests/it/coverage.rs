@@ -57,7 +57,7 @@ async fn what_was_collected_is_covered_and_its_records_are_counted() {
     }
     let counts = &streams[0]["passes"][0]["counts"];
     assert_eq!(counts["records"], 250, "{counts}");
-    assert_eq!((&counts["announced"], &counts["differing"]), (&250.into(), &0.into()));
+    assert_eq!((&counts["announced"], &counts["short"]), (&250.into(), &0.into()));
 
     let one = coverage(&home, &["--source", "ser"]).await;
     assert_eq!(one["sources"].as_array().unwrap().len(), 1);

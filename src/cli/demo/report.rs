@@ -9,8 +9,8 @@ use serde::Serialize;
 
 use super::{
     super::{
-        setup,
-        status::{self, grid},
+        layout::{drawn, grid},
+        setup, status,
     },
     scene::{SINKS, Scene},
 };
@@ -156,7 +156,7 @@ impl Report {
         } else {
             format!("NOT everything arrived, in {} s.", self.seconds)
         };
-        format!("{}\n\n{verdict}", table.trim_fmt())
+        format!("{}\n\n{verdict}", drawn(table))
     }
 }
 

@@ -25,7 +25,11 @@ pub(super) fn matters(name: &SourceName, usage: &str) -> Vec<Matter> {
             matter.with(key, usage.get(key).cloned().unwrap_or_default())
         })
     };
-    let text = |key: &str| usage.get(key).and_then(Value::as_str).unwrap_or("an unknown day");
+    // The day is enough, of what may be a time.
+    let day = |key: &str| {
+        let text = usage.get(key).and_then(Value::as_str).unwrap_or("an unknown day");
+        text.split('T').next().unwrap_or(text)
+    };
     let mut matters = Vec::new();
     let share = usage.get("share").and_then(Value::as_f64).unwrap_or_default();
     if let Some((level, condition, severity)) = LEVELS.iter().find(|(level, ..)| share >= *level) {
@@ -33,7 +37,7 @@ pub(super) fn matters(name: &SourceName, usage: &str) -> Vec<Matter> {
             "At least {:.0} % of the licence of the source {name} is used, which ends on {}. Ask \
              the vendor for more, or have applications send less.",
             level * 100.0,
-            text("license_end")
+            day("license_end")
         );
         let kind = (Kind::Entitlement, *condition);
         matters.push(detailed(Matter::new(name, "entitlement", kind, *severity, message)));
@@ -42,8 +46,8 @@ pub(super) fn matters(name: &SourceName, usage: &str) -> Vec<Matter> {
         let message = format!(
             "The licence of the source {name} will be used up on {} if use goes on like this, \
              before it ends on {}. Ask the vendor for more, or have applications send less.",
-            text("exhausted_on"),
-            text("license_end")
+            day("exhausted_on"),
+            day("license_end")
         );
         let kind = (Kind::EntitlementForecast, "exhausted_before_end");
         let matter = Matter::new(name, "entitlement_forecast", kind, Severity::Warning, message);
