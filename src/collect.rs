@@ -1,5 +1,6 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
+pub mod backfill;
 mod collector;
 mod compose;
 mod diff;

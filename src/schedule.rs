@@ -31,6 +31,11 @@ impl Activation {
         self.due.swap(false, Ordering::AcqRel)
     }
 
+    /// Whether there was one that is not taken yet.
+    pub fn is_due(&self) -> bool {
+        self.due.load(Ordering::Acquire)
+    }
+
     /// Rung at each activation.
     pub fn wake(&self) -> Arc<Notify> {
         self.wake.clone()

@@ -13,7 +13,10 @@ use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::plan::{self, Policy};
+use super::{
+    backfill::Scope,
+    plan::{self, Policy},
+};
 use crate::{
     clock::Clock,
     config,
@@ -40,6 +43,7 @@ pub struct Collector<S> {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub max_spool: u64,
+    pub scope: Scope,
     /// When to plan anew.
     pub activation: Arc<Activation>,
     /// Soft stop: no new page is asked for.
@@ -78,9 +82,7 @@ impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
         self.pace.recover(now);
-        if self.activation.take() {
-            *locked(&self.memory.activated) = Some(now);
-        }
+        self.note_activation(now);
         let stream = self.streams().await?[&self.source.stream()];
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
@@ -94,7 +96,7 @@ impl<S: Source> Task for Collector<S> {
         if let Some(wait) = self.held(self.clock.now()).await? {
             return Ok(wait);
         }
-        let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
+        let Some((count, until)) = self.waiting(stream, last)? else {
             return Ok(Step::Idle);
         };
         let why = format!("{count} slices of {} are not covered", self.config.name);
@@ -119,9 +121,13 @@ impl<S: Source> Collector<S> {
     }
 
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
-    /// all resweeps.
+    /// all resweeps; and of backfills at any time.
     pub(super) async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
-        let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
+        self.plan_backfills(stream).await?;
+        let Some(activated) = self.activated() else { return Ok(()) };
+        if matches!(self.scope, Scope::Only(_)) {
+            return Ok(());
+        }
         self.store.open_due(stream, activated).await?;
         let open = self.store.waiting_slices(stream, Pass::Live)?.map_or(0, |(count, _)| count);
         if open >= ENOUGH {
@@ -136,6 +142,20 @@ impl<S: Source> Collector<S> {
         }
         let size = policy.limits.page_size;
         self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await
+    }
+
+    /// Whether the source was activated since the last look.
+    pub(super) fn note_activation(&self, now: Timestamp) -> bool {
+        let due = self.activation.take();
+        if due {
+            *locked(&self.memory.activated) = Some(now);
+        }
+        due
+    }
+
+    /// The last activation that was noted.
+    pub(super) fn activated(&self) -> Option<Timestamp> {
+        *locked(&self.memory.activated)
     }
 
     pub(super) fn policy(&self) -> Policy {

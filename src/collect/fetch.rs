@@ -52,7 +52,10 @@ impl<S: Source> Collector<S> {
             let room = self.config.max_in_flight.saturating_sub(busy.len());
             if next == Next::GoOn && room > 0 && !self.stop.is_cancelled() {
                 let now = self.clock.now();
-                let ready = self.store.ready_slices(stream, last, now, busy.len() + room)?;
+                if self.note_activation(now) {
+                    self.plan(stream).await?;
+                }
+                let ready = self.ready(stream, last, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
                     busy.insert(slice.id);
@@ -76,8 +79,12 @@ impl<S: Source> Collector<S> {
     /// Fetches a slice from where it is to its end, or to a fault.
     async fn fetch_slice(&self, mut slice: OpenSlice) -> Result<Done, StoreError> {
         let mut worked = false;
+        let begun = self.activated();
         loop {
             let now = self.clock.now();
+            if worked && self.makes_way(&slice, begun)? {
+                return Ok(Done { next: Next::GoOn, worked });
+            }
             if self.stop.is_cancelled()
                 || self.spent(slice.pass, now).await?
                 || self.store.spool_bytes()? >= self.max_spool

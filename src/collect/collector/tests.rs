@@ -97,6 +97,7 @@ impl Bench {
             store,
             clock: clock.clone(),
             max_spool: 1 << 30,
+            scope: Scope::Everything,
             activation: Arc::default(),
             stop: CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),
