@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::heap;
 
+pub mod backfill;
 pub mod check;
 pub mod config;
 pub mod demo;
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Args),
     /// Validate the configuration, then try each credential, API and sink.
     Check(check::Args),
+    /// Ask for a past range; the daemon (or this process, when none runs) works it off.
+    Backfill(backfill::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
@@ -101,6 +104,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Once(args) => once::run(file, args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(file, args).await,
+        Command::Backfill(args) => backfill::run(file, args).await,
         Command::Status(args) => status::run(file, &args),
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),

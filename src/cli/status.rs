@@ -248,7 +248,7 @@ fn words(health: &Health) -> String {
     }
 }
 
-fn duration(seconds: i64) -> String {
+pub(super) fn duration(seconds: i64) -> String {
     let whole = SignedDuration::from_secs(seconds);
     match (whole.as_hours(), whole.as_mins()) {
         (0, 0) => format!("{seconds} s"),

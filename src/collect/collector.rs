@@ -159,12 +159,7 @@ impl<S: Source> Collector<S> {
     }
 
     pub(super) fn policy(&self) -> Policy {
-        Policy {
-            start: self.config.start,
-            lag: self.config.lag,
-            slice: self.config.slice,
-            limits: self.source.limits(),
-        }
+        Policy::of(&self.config, self.source.limits())
     }
 
     /// The last pass that may spend calls now.

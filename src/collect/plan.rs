@@ -36,6 +36,12 @@ pub struct Policy {
     pub limits: Limits,
 }
 
+impl Policy {
+    pub fn of(source: &config::Source, limits: Limits) -> Self {
+        Self { start: source.start, lag: source.lag, slice: source.slice, limits }
+    }
+}
+
 /// The slices between what is planned and `now - lag`; `None` when nothing is due.
 ///
 /// Slices end at multiples of their length, so that they stay the same whenever they are planned;

@@ -52,7 +52,8 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+/// An RFC 3339 time with its offset.
+pub fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| {
         format!(
             "{text:?} is not a time; write an RFC 3339 time with its offset, such as \

@@ -19,11 +19,15 @@ use crate::{
     store::slices::{Frontier, Setback},
 };
 
+mod backfill;
+
 /// Answers in order, and remembers what it was asked.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<Result<Page, Fault>>>,
     asked: Mutex<Vec<Query>>,
+    /// Rung while it is asked next.
+    ring: Mutex<Option<Arc<Activation>>>,
 }
 
 impl Source for Script {
@@ -41,6 +45,9 @@ impl Source for Script {
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
         self.asked.lock().unwrap().push(query.clone());
+        if let Some(activation) = self.ring.lock().unwrap().take() {
+            activation.activate();
+        }
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Page::default()))
     }
 
