@@ -20,12 +20,12 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    ask: Option<AskArgs>,
+    ask: AskArgs,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -40,15 +40,16 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct AskArgs {
+    // All three are required where there is no subcommand.
     /// The source to ask.
     #[arg(long, value_name = "NAME", required = true)]
-    source: String,
+    source: Option<String>,
     /// The range's beginning, an RFC 3339 time.
     #[arg(long, value_name = "TIME", required = true, value_parser = units::time)]
-    from: Timestamp,
+    from: Option<Timestamp>,
     /// The range's end, an RFC 3339 time.
     #[arg(long, value_name = "TIME", required = true, value_parser = units::time)]
-    to: Timestamp,
+    to: Option<Timestamp>,
     /// Narrow it, as `filter` of an ETD source does: verdicts, directions, subject, filename,
     /// `file_sha256`, url. May be given several times; a narrowed backfill covers nothing.
     #[arg(long, value_name = "KEY=VALUE")]
@@ -101,10 +102,10 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     };
     let config = loaded.config;
     let directory = &config.state.directory;
-    match (args.command, args.ask) {
-        (Some(Command::List(args)), _) => list(directory, args.output),
-        (Some(Command::Cancel(args)), _) => cancel(directory, RequestId(args.id)).await,
-        (Some(Command::Watch(args)), _) => {
+    match args.command {
+        Some(Command::List(args)) => list(directory, args.output),
+        Some(Command::Cancel(args)) => cancel(directory, RequestId(args.id)).await,
+        Some(Command::Watch(args)) => {
             let (store, running) = open(directory)?;
             let id = RequestId(args.id);
             if store.request(id)?.is_none() {
@@ -112,14 +113,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
             }
             follow::follow(&config, store, running, id, args.follow, None).await
         }
-        (None, Some(args)) => ask::run(&config, args).await,
-        (None, None) => {
-            complain(
-                "say what is wanted: --source NAME --from TIME --to TIME, or list, cancel ID, \
-                 watch ID",
-            );
-            Ok(Exit::Wrong)
-        }
+        None => ask::run(&config, args.ask).await,
     }
 }
 

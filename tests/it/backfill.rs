@@ -95,7 +95,9 @@ async fn without_a_daemon_the_command_does_it_and_known_records_go_once() {
     assert!(ended.stderr.contains("no daemon runs; doing it here"), "{}", ended.stderr);
     let done = report(&ended);
     assert_eq!(done["state"], "done");
-    assert_eq!(done["records"], 3_000, "{done}");
+    // Messages on a slice's end come with the next one, too.
+    let records = done["records"].as_u64().unwrap();
+    assert!((3_000..3_080).contains(&records), "{done}");
     assert_eq!(done["events"], 3_000);
     assert_eq!(done["calls"], searches(&simulation.stats()) + 1);
     assert!(done["estimate"]["calls"].as_u64().unwrap() >= 73, "{done}");
@@ -105,10 +107,8 @@ async fn without_a_daemon_the_command_does_it_and_known_records_go_once() {
     assert_eq!(status["sources"][0]["covered_to"], Value::Null);
 
     let again = report(&run(&home, &ask(), &["--yes", "--output", "json"]).await);
-    assert_eq!(
-        (&again["id"], &again["records"], &again["events"]),
-        (&2.into(), &3_000.into(), &0.into())
-    );
+    assert_eq!((again["id"].as_u64(), again["records"].as_u64()), (Some(2), Some(records)));
+    assert_eq!(again["events"], 0);
     assert_all_once(&simulation, &home);
 
     let resent = report(&run(&home, &ask(), &["--yes", "--resend", "--output", "json"]).await);
@@ -142,9 +142,9 @@ async fn a_running_daemon_does_it_and_the_command_may_leave_and_join() {
     );
     assert_eq!(joined.status, Some(0), "{joined:?}");
     assert!(joined.stderr.contains("backfill 1 asks for this already"), "{joined:?}");
-    assert_eq!(report(&joined)["records"], 4_000);
+    assert_eq!(report(&joined)["events"], 4_000);
     assert_eq!(watched.status, Some(0), "{watched:?}");
-    assert!(watched.stdout.contains("is done: 4000 records"), "{watched:?}");
+    assert!(watched.stdout.contains("4000 events"), "{watched:?}");
     until("delivery", || (home.read("events.jsonl").lines().count() >= 4_000).then_some(())).await;
     daemon.signal("TERM");
     assert_eq!(daemon.ended().await, Some(0));
@@ -195,7 +195,7 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() {
     first.kill9().await;
     let second = home.start(&["run"]);
     assert_eq!(watch.ended().await, Some(0), "{}", home.read("stderr.log"));
-    let truth = BTreeSet::from_iter(simulation.truth().map(|m| m.id.to_string()));
+    let truth = simulation.truth().map(|m| m.id.to_string()).collect::<BTreeSet<_>>();
     until("delivery", || {
         let whole = home.read("events.jsonl").lines().count();
         (whole >= truth.len()).then_some(())
@@ -207,7 +207,7 @@ async fn killed_in_the_middle_it_goes_on_where_it_was() {
         lines(&home).iter().map(|line| line.json["id"].as_str().unwrap().to_owned()).collect();
     assert_eq!(arrived, truth);
     let items = list(&home).await;
-    assert_eq!((&items[0]["state"], &items[0]["records"]), (&"done".into(), &6_000.into()));
+    assert_eq!((&items[0]["state"], &items[0]["events"]), (&"done".into(), &6_000.into()));
     // 73 slices of some 83 messages, and what the kills had on their way.
     let made = searches(&simulation.stats());
     assert!(made <= 73 + 16, "{made}");
@@ -259,15 +259,15 @@ async fn a_narrowed_backfill_brings_what_matches_and_proves_nothing() {
     let more = ["--yes", "--filter", "verdicts=phishing,spam", "--output", "json"];
     let done = report(&run(&home, &ask(), &more).await);
     assert_eq!(done["filter"], serde_json::json!({ "verdicts": ["phishing", "spam"] }));
-    let records = done["records"].as_u64().unwrap();
-    assert!(0 < records && records < 1_500, "{done}");
+    let events = done["events"].as_u64().unwrap();
+    assert!(0 < events && events < 1_500, "{done}");
     for line in lines(&home) {
         let verdict = line.json["verdict"].to_string();
         assert!(verdict.contains("phishing") || verdict.contains("spam"), "{verdict}");
     }
     // The rest is still to be had, and is new.
     let rest = report(&run(&home, &ask(), &["--yes", "--output", "json"]).await);
-    assert_eq!(rest["events"].as_u64().unwrap() + records, 2_000);
+    assert_eq!(rest["events"].as_u64().unwrap() + events, 2_000);
     assert_all_once(&simulation, &home);
 }
 
@@ -323,7 +323,7 @@ async fn wrong_use_is_said_in_a_sentence_and_ends_with_2() {
         ),
         (&["--source", "etd", "--from", &day, "--to", &at(HOUR)], "add --yes"),
         (&["--source", "etd"], "--from"),
-        (&[], "list, cancel ID, watch ID"),
+        (&[], "--source <NAME>"),
     ];
     for (args, says) in cases {
         let ended = home.run(&[&["backfill"], args].concat()).await;

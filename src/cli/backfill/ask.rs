@@ -72,21 +72,23 @@ fn checked<'c>(
     clock: &Arc<dyn Clock>,
     now: Timestamp,
 ) -> anyhow::Result<Result<Checked<'c>, String>> {
+    let (Some(name), Some(from), Some(to)) = (&args.source, args.from, args.to) else {
+        return Ok(Err("say --source, --from and --to".into()));
+    };
     let names = || config.sources.keys().map(SourceName::as_str);
-    let Some(source) = config.sources.values().find(|source| source.name.as_str() == args.source)
-    else {
-        let hint = nearest(&args.source, names()).map_or_else(
+    let Some(source) = config.sources.values().find(|source| source.name.as_str() == name) else {
+        let hint = nearest(name, names()).map_or_else(
             || format!("there are {}", names().collect::<Vec<_>>().join(", ")),
             |near| format!("did you mean {near}?"),
         );
-        return Ok(Err(format!("--source: there is no source {:?}; {hint}", args.source)));
+        return Ok(Err(format!("--source: there is no source {name:?}; {hint}")));
     };
     let narrow = match filter::parse(&source.vendor, &args.filter) {
         Ok(narrow) => narrow,
         Err(wrong) => return Ok(Err(wrong)),
     };
     let policy = Policy::of(source, limits(source, clock)?);
-    let range = backfill::range(&policy, args.from, args.to, now);
+    let range = backfill::range(&policy, from, to, now);
     Ok(range.map(|range| (source, range, narrow)).map_err(|refusal| refusal.to_string()))
 }
 
@@ -135,7 +137,7 @@ fn estimated(
     };
     let estimate = estimate::range(source, range, records.unwrap_or(RECORDS_PER_DAY));
     let mut text = format!("backfill of {} from {} to {}", source.name, range.start(), range.end());
-    if (range.start(), range.end()) != (args.from, args.to) {
+    if (Some(range.start()), Some(range.end())) != (args.from, args.to) {
         text.push_str(" (outwards to what the vendor can be asked)");
     }
     let filter = filter::text(narrow);

@@ -61,7 +61,7 @@ impl Store {
             for after in planned {
                 let kept = steps.iter().find(|(step, _)| millis(*step) == after);
                 let sql =
-                    "state = 'planned' AND pass = 'resweep' AND stream_id = ? AND after_ms = ?";
+                    "state = 'planned' AND pass = 'resweep' AND stream_id = ?1 AND after_ms = ?2";
                 if let Some((_, narrow)) = kept {
                     let sql = format!("UPDATE slice SET narrow = ?3 WHERE {sql}");
                     tx.execute(&sql, params![stream.0, after, narrow_text(narrow)])?;
