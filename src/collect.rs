@@ -7,6 +7,7 @@ mod diff;
 mod fetch;
 mod forget;
 mod keep;
+mod licence;
 mod page;
 pub mod plan;
 pub mod react;

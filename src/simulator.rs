@@ -118,6 +118,12 @@ impl Options {
     }
 }
 
+/// The hash of an event's vendor content, comparable with [`MessageTruth::content`]; `None` when it
+/// is no JSON object.
+pub fn content(event: &str) -> Option<String> {
+    content::hash(event, "postrider").map(|hash| format!("{hash:016x}"))
+}
+
 /// What all servers counted.
 #[derive(Debug, Clone, Serialize)]
 pub struct Stats {

@@ -21,6 +21,7 @@ pub mod budget;
 pub mod conditions;
 pub mod dead_letters;
 pub mod ledger;
+pub mod licence;
 pub mod migrations;
 pub mod requests;
 pub mod sinks;

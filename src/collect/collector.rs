@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::{
     backfill::Scope,
+    licence::Pending,
     plan::{self, Policy},
 };
 use crate::{
@@ -63,6 +64,7 @@ pub struct Memory {
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
+    pub(super) licence: Mutex<Pending>,
 }
 
 impl Memory {
@@ -74,6 +76,7 @@ impl Memory {
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
+            licence: Mutex::default(),
         }
     }
 }
@@ -97,7 +100,10 @@ impl<S: Source> Task for Collector<S> {
             return Ok(wait);
         }
         let Some((count, until)) = self.waiting(stream, last)? else {
-            return Ok(Step::Idle);
+            if let Scope::Only(_) = self.scope {
+                return Ok(Step::Idle);
+            }
+            return Ok(self.survey(now).await?.unwrap_or(Step::Idle));
         };
         let why = format!("{count} slices of {} are not covered", self.config.name);
         Ok(Step::Waiting { until, why, person: false })
@@ -113,7 +119,7 @@ impl<S: Source> Collector<S> {
             for stream in self.config.vendor.streams() {
                 ids.insert(*stream, self.store.stream(&self.config.name, *stream).await?);
             }
-            let steps = self.config.resweep.iter().map(plan::step).collect();
+            let steps = plan::steps(&self.config.resweep);
             self.store.keep_resweeps(ids[&self.source.stream()], steps).await?;
             Ok(ids)
         };

@@ -15,6 +15,7 @@ use crate::{
         record::{Facts, Record},
         row::Identity,
         slice::{Interval, Pass, Stream},
+        usage::Usage,
     },
     store::spool::NewEvent,
 };
@@ -60,6 +61,8 @@ struct Header<'a> {
     #[serde(rename = "final", skip_serializing_if = "Option::is_none")]
     settled: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<&'a Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     flags: Option<&'a [String]>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     tags: &'a BTreeMap<String, String>,
@@ -76,6 +79,8 @@ struct Subject<'a> {
     /// A message's latest verdict.
     verdict: Option<&'a str>,
     row: Option<RowParts<'a>>,
+    /// What is used of a licence.
+    usage: Option<&'a Usage>,
     /// The record.
     json: &'a str,
 }
@@ -96,7 +101,20 @@ pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) 
         Facts::Message { .. } | Facts::Entitlement => None,
     };
     let (stream, record_id, verdict) = (record.stream, &record.id, record.verdict.as_deref());
-    write(&Subject { stream, record_id, verdict, row, json: &record.json }, revision, context)
+    let subject = Subject { stream, record_id, verdict, row, usage: None, json: &record.json };
+    write(&subject, revision, context)
+}
+
+/// Makes the event of an entitlement, with what is used of it.
+pub(super) fn licence(
+    record: &Record,
+    revision: &Revision,
+    usage: Option<&Usage>,
+    context: Context<'_>,
+) -> NewEvent {
+    let (stream, record_id) = (record.stream, &record.id);
+    let json = &record.json;
+    write(&Subject { stream, record_id, verdict: None, row: None, usage, json }, revision, context)
 }
 
 /// Makes the event that a row is gone: of the record what named it.
@@ -108,6 +126,7 @@ pub(super) fn vanished(row: &Identity, revision: &Revision, context: Context<'_>
         record_id: &row.id,
         verdict: None,
         row: Some(parts),
+        usage: None,
         json: row.names.get(),
     };
     write(&subject, revision, context)
@@ -115,7 +134,7 @@ pub(super) fn vanished(row: &Identity, revision: &Revision, context: Context<'_>
 
 fn write(subject: &Subject<'_>, revision: &Revision, context: Context<'_>) -> NewEvent {
     let Context { source, vendor, tags, pass, slice, collected_at } = context;
-    let Subject { stream, record_id, verdict, row, json } = subject;
+    let Subject { stream, record_id, verdict, row, usage, json } = subject;
     let id = EventId::new(source, *stream, record_id, revision.number);
     let later = revision.change != Change::New;
     let window = row.as_ref().map(|row| row.window);
@@ -137,6 +156,7 @@ fn write(subject: &Subject<'_>, revision: &Revision, context: Context<'_>) -> Ne
         details: row.as_ref().map(|row| Details(row.counters)),
         delta: revision.delta.as_ref(),
         settled,
+        usage: *usage,
         flags: row.as_ref().map(|row| row.flags).filter(|flags| !flags.is_empty()),
         tags,
         pass: pass.as_str(),

@@ -10,7 +10,10 @@ use super::{
     page, plan, vanish,
 };
 use crate::{
-    domain::{record::Record, slice::Pass},
+    domain::{
+        record::Record,
+        slice::{Pass, Stream},
+    },
     source::{Page, Source},
     store::{
         StoreError,
@@ -59,6 +62,10 @@ impl<S: Source> Collector<S> {
             let of_stream = |record: &Record| record.stream == *stream;
             let (records, others) = page.records.into_iter().partition(of_stream);
             page.records = others;
+            if *stream == Stream::Entitlement {
+                self.note(*id, records)?;
+                continue;
+            }
             let mut news = diff(&self.store, *id, records, slice.resend, context)?;
             if *stream == self.source.stream() {
                 news.extend(vanish::news(std::mem::take(&mut gone), context));

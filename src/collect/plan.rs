@@ -103,10 +103,27 @@ pub(super) fn millis(length: Duration) -> i64 {
     i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
-/// What a configured resweep is narrowed to.
-pub fn step(resweep: &config::Resweep) -> (Duration, Filter) {
-    let narrow = Filter { verdicts: resweep.verdicts.clone(), ..Filter::default() };
-    (resweep.after, narrow)
+/// The configured ages, each once, and what is read again then: where an age is named several
+/// times, all that any of them asks for.
+pub fn steps(configured: &[config::Resweep]) -> Vec<(Duration, Filter)> {
+    let mut steps: Vec<(Duration, Filter)> = Vec::with_capacity(configured.len());
+    for config::Resweep { after, verdicts } in configured {
+        match steps.iter_mut().find(|(step, _)| step == after) {
+            None => {
+                let narrow = Filter { verdicts: verdicts.clone(), ..Filter::default() };
+                steps.push((*after, narrow));
+            }
+            // No verdicts are all verdicts.
+            Some((_, narrow)) if verdicts.is_empty() => narrow.verdicts.clear(),
+            Some((_, narrow)) if narrow.verdicts.is_empty() => {}
+            Some((_, narrow)) => {
+                let others = verdicts.iter().filter(|verdict| !narrow.verdicts.contains(verdict));
+                let others: Vec<String> = others.cloned().collect();
+                narrow.verdicts.extend(others);
+            }
+        }
+    }
+    steps
 }
 
 /// When to read a slice again that was covered at `now`.
@@ -126,17 +143,13 @@ pub fn resweeps(
     };
     let tolerated = policy.lag + every;
     let window = if policy.limits.aligned { slice } else { window(slice, policy.slice) };
-    let mut planned: Vec<Resweep> = Vec::new();
-    for (after, narrow) in source.resweep.iter().map(step) {
-        let Ok(due) = slice.end().checked_add(after) else { continue };
+    let page_size = policy.limits.page_size;
+    let planned = steps(&source.resweep).into_iter().filter_map(|(after, narrow)| {
+        let due = slice.end().checked_add(after).ok()?;
         let late = due.checked_add(tolerated).is_ok_and(|late| late <= now);
-        if late || planned.iter().any(|other| other.after == after) {
-            continue;
-        }
-        let page_size = policy.limits.page_size;
-        planned.push(Resweep { after, narrow, window, due, page_size });
-    }
-    planned
+        (!late).then_some(Resweep { after, narrow, window, due, page_size })
+    });
+    planned.collect()
 }
 
 /// Taken for the time between a cron schedule's ticks.

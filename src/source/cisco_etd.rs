@@ -4,13 +4,17 @@
 //! published connectors had to do; each place says which where it matters. Nothing here depends
 //! on the order of messages, on `totalSize`, or on what a page token looks like.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use jiff::Timestamp;
 
 use super::{
     Limits, Page, Query, Source,
-    answer::Answer,
     bearer::{Bearer, Tokens},
     pace::Pace,
 };
@@ -21,12 +25,14 @@ use crate::{
         filter::Filter,
         slice::{Interval, Stream},
     },
-    fault::{Fault, Kind},
+    fault::Fault,
 };
 
+mod call;
 mod message;
 mod page;
 mod refusal;
+mod report;
 mod search;
 mod token;
 
@@ -43,6 +49,8 @@ pub struct CiscoEtd {
     pace: Arc<Pace>,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
+    /// Which of the report's two spellings the vendor took last.
+    singular: AtomicBool,
 }
 
 impl CiscoEtd {
@@ -52,17 +60,14 @@ impl CiscoEtd {
         pace: Arc<Pace>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config: config.clone(), http, pace, clock, tokens: Tokens::default() }
-    }
-
-    async fn bearer(&self, refused: Option<&Bearer>) -> Result<Bearer, Fault> {
-        self.tokens.get(self.clock.as_ref(), refused, self.request_token()).await
-    }
-
-    async fn search(&self, query: &Query, bearer: &Bearer) -> Result<Answer, Fault> {
-        let request = search::request(&self.http, &self.config, query, bearer)?;
-        self.pace.take().await;
-        Answer::to(request, search::NAME, super::answer::MAX_BODY).await
+        Self {
+            config: config.clone(),
+            http,
+            pace,
+            clock,
+            tokens: Tokens::default(),
+            singular: AtomicBool::default(),
+        }
     }
 }
 
@@ -85,36 +90,22 @@ impl Source for CiscoEtd {
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
-        let mut bearer = self.bearer(None).await?;
-        let mut answer = self.search(query, &bearer).await?;
-        // An echo may have what was sent before, too.
-        let refused = bearer.clone();
-        if refusal::wants_new_token(answer.status, &answer.text()) {
-            bearer = self.bearer(Some(&bearer)).await?;
-            answer = self.search(query, &bearer).await?;
+        let request = |bearer: &Bearer| search::request(&self.http, &self.config, query, bearer);
+        let reply = self.call(search::NAME, request).await?;
+        if reply.answer.status != 200 {
+            let call = refusal::Call::Search { interval: query.interval };
+            return Err(self.refused(&reply, call, query.page_token.is_some()).await);
         }
-        let now = self.clock.now();
-        let secrets = [refused.secrets(), bearer.secrets()].concat();
-        if answer.status != 200 {
-            let fault = refusal::classify(&refusal::Refusal {
-                call: refusal::Call::Search { interval: query.interval },
-                status: answer.status,
-                retry_after: answer.retry_after(now),
-                body: &answer.redacted(&secrets),
-                now,
-                had_page_token: query.page_token.is_some(),
-            });
-            if fault.kind == Kind::Auth {
-                self.tokens.forget(&bearer).await;
-            }
-            return Err(fault);
-        }
-        let mut page = page::read(&answer.text(), query.interval).map_err(|oddity| {
-            let body = super::text::excerpt(&answer.redacted(&secrets));
+        let mut page = page::read(&reply.answer.text(), query.interval).map_err(|oddity| {
+            let body = super::text::excerpt(&reply.redacted());
             Fault::transient(format!("{} answered 200, but {oddity}: {body}", search::NAME))
         })?;
-        page.server_time = answer.server_time();
+        page.server_time = reply.answer.server_time();
         Ok(page)
+    }
+
+    async fn count(&self, day: Interval) -> Result<Option<BTreeMap<String, u64>>, Fault> {
+        self.report(day).await.map(Some)
     }
 
     async fn probe(&self, now: Timestamp) -> Result<String, Fault> {

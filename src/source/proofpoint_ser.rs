@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use reqwest::header::{ACCEPT, AUTHORIZATION};
 
 use super::{
-    Limits, Page, Query, Source,
+    Limits, Page, Query, Source, Survey,
     answer::{Answer, MAX_BODY},
     bearer::{self, Bearer, Tokens},
     pace::Pace,
@@ -34,6 +34,8 @@ mod number;
 mod refusal;
 mod row;
 mod summary;
+mod survey;
+mod terms;
 mod token;
 
 /// One SER customer.
@@ -43,6 +45,7 @@ pub struct ProofpointSer {
     pace: Arc<Pace>,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
+    answers: survey::Answers,
 }
 
 impl ProofpointSer {
@@ -52,7 +55,14 @@ impl ProofpointSer {
         pace: Arc<Pace>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config: config.clone(), http, pace, clock, tokens: Tokens::default() }
+        Self {
+            config: config.clone(),
+            http,
+            pace,
+            clock,
+            tokens: Tokens::default(),
+            answers: survey::Answers::default(),
+        }
     }
 
     async fn bearer(&self, refused: Option<&Bearer>) -> Result<Bearer, Fault> {
@@ -123,6 +133,10 @@ impl Source for ProofpointSer {
         })?;
         page.server_time = answer.server_time();
         Ok(page)
+    }
+
+    async fn survey(&self, now: Timestamp) -> Result<Option<Survey>, Fault> {
+        self.survey_at(now).await
     }
 
     async fn probe(&self, now: Timestamp) -> Result<String, Fault> {

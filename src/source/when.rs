@@ -18,6 +18,52 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
     Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
+/// A time, or a day that is one only by its beginning and its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum When {
+    Instant(Timestamp),
+    Day(civil::Date),
+}
+
+impl When {
+    /// Reads a time however a vendor may write it: as [`parse`] does, as a bare date, or as seconds
+    /// or milliseconds since 1970.
+    pub(super) fn read(text: &str) -> Option<Self> {
+        /// Seconds of the year 5138, milliseconds of 1973: which of the two a number counts.
+        const SECONDS_BELOW: i64 = 100_000_000_000;
+        let text = text.trim();
+        if let Some(at) = parse(text) {
+            return Some(Self::Instant(at));
+        }
+        // First, because `20261120` is no number of seconds.
+        if text.len() == 8 || text.contains('-') {
+            return text.parse().ok().map(Self::Day);
+        }
+        let number: i64 = text.parse().ok().filter(|number| *number > 0)?;
+        let at = match number {
+            ..SECONDS_BELOW => Timestamp::from_second(number),
+            _ => Timestamp::from_millisecond(number),
+        };
+        at.ok().map(Self::Instant)
+    }
+
+    /// The instant, or the first one of the day in UTC.
+    pub(super) fn start(self) -> Option<Timestamp> {
+        match self {
+            Self::Instant(at) => Some(at),
+            Self::Day(day) => Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp()),
+        }
+    }
+
+    /// The instant, or the end of the day: who writes a date as an end means to include the day.
+    pub(super) fn end(self) -> Option<Timestamp> {
+        match self {
+            Self::Instant(at) => Some(at),
+            Self::Day(day) => Self::Day(day.tomorrow().ok()?).start(),
+        }
+    }
+}
+
 /// As the vendors take it: UTC with exactly three fractional digits and `Z`.
 pub(super) fn milliseconds(at: Timestamp) -> String {
     format!("{at:.3}")
@@ -64,6 +110,30 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(parse(text).map(|at| at.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn dates_and_numbers_are_times_too() {
+        let table = [
+            ("2026-11-20T08:00:00+0000", Some(("2026-11-20T08:00:00Z", "2026-11-20T08:00:00Z"))),
+            ("2028-02-29", Some(("2028-02-29T00:00:00Z", "2028-03-01T00:00:00Z"))),
+            ("20261120", Some(("2026-11-20T00:00:00Z", "2026-11-21T00:00:00Z"))),
+            ("1772323200000", Some(("2026-03-01T00:00:00Z", "2026-03-01T00:00:00Z"))),
+            (" 1803859199 ", Some(("2027-02-28T23:59:59Z", "2027-02-28T23:59:59Z"))),
+            ("2027-02-29", None),
+            ("0", None),
+            ("-1772323200", None),
+            ("99999999999999999999", None),
+            ("99999999999999999", None),
+            ("true", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            let read = When::read(text)
+                .map(|when| (when.start().unwrap().to_string(), when.end().unwrap().to_string()));
+            let read = read.as_ref().map(|(start, end)| (start.as_str(), end.as_str()));
+            assert_eq!(read, expected, "{text}");
         }
     }
 

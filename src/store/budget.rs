@@ -28,6 +28,14 @@ impl Store {
 }
 
 impl Store {
+    /// Counts calls that led to nothing else to be stored.
+    pub async fn count_calls(&self, calls: Calls) -> Result<(), StoreError> {
+        if calls.count == 0 {
+            return Ok(());
+        }
+        self.write("count-calls", move |tx| count(tx, &calls)).await
+    }
+
     /// Calls counted for a source's UTC day in one pass.
     pub fn calls_of(&self, source: &SourceName, day: &str, pass: Pass) -> Result<u64, StoreError> {
         self.read("calls-of-pass", |view| {

@@ -74,12 +74,23 @@ pub(crate) fn answer(status: u16, body: String) -> ResponseTemplate {
 
 /// Runs the pipeline at `now` until all of the one slice is delivered.
 async fn run(home: &Home, vendor: Vendor, url: &str, now: Timestamp) -> Outcome {
-    run_with(home, vendor, url, now, home.file_sink()).await
+    run_with(home, vendor, url, now, home.file_sink(), &[]).await
 }
 
-async fn run_with(home: &Home, vendor: Vendor, url: &str, now: Timestamp, sink: String) -> Outcome {
+/// The same, with resweeps so many hours after the slice's end.
+async fn run_with(
+    home: &Home,
+    vendor: Vendor,
+    url: &str,
+    now: Timestamp,
+    sink: String,
+    resweeps: &[i64],
+) -> Outcome {
     let lag = now.duration_since(END.parse().unwrap()).as_secs();
-    let extra = format!("start = \"{START}\"\nslice = \"2h\"\nlag = \"{lag}s\"");
+    let resweeps: Vec<_> = resweeps.iter().map(|h| format!("{{ after = \"{h}h\" }}")).collect();
+    let resweeps = resweeps.join(", ");
+    let extra =
+        format!("start = \"{START}\"\nslice = \"2h\"\nlag = \"{lag}s\"\nresweep = [{resweeps}]");
     home.configure(&[vendor.section(url, &extra), sink]);
     let file = home.path("postrider.toml");
     let loaded = config::load(Some(&file), Vec::new(), now).unwrap();
@@ -107,15 +118,6 @@ async fn serve(vendor: Vendor, server: &MockServer, bodies: &[String]) {
         let last = usize::from(priority) == bodies.len();
         if last { mock.mount(server).await } else { mock.up_to_n_times(1).mount(server).await }
     }
-}
-
-/// Resweeps come with a later release: here the covered slice is opened again by hand.
-fn open_again(home: &Home) {
-    #[expect(clippy::disallowed_methods, reason = "stands in for a resweep")]
-    let store = rusqlite::Connection::open(home.path("state/postrider.db")).unwrap();
-    let sql = "UPDATE slice SET state = 'open', page_token = NULL, pages = 0, received = 0,
-        empty_pages = 0, total = NULL, refetched = 0, attempts = 0, not_before = 0";
-    assert_eq!(store.execute(sql, []).unwrap(), 1);
 }
 
 /// JSON without the white space between its parts.
@@ -165,7 +167,8 @@ fn assert_verbatim(lines: &str, bodies: &[String], samples: &[&str]) {
         let inner = serde_json::from_str::<String>(body);
         texts.push(compact(inner.as_deref().unwrap_or(body)));
     }
-    for line in lines.lines() {
+    // What is gone did not come.
+    for line in lines.lines().filter(|line| !line.contains("\"change\":\"vanished\"")) {
         // A vendor's own member of our name is kept under another.
         let record = compact(&record(line)).replace("\"postrider_original\":", "\"postrider\":");
         let found = texts.iter().any(|text| text.contains(&record));
@@ -233,18 +236,17 @@ async fn pages_that_follow_each_other_come_out_as_one() {
     }
 }
 
-/// Fetches the slice once for each reading.
+/// Reads the slice once, and again by a resweep for each further sample.
 async fn readings(vendor: Vendor, samples: &[(&str, i64)]) -> String {
     let home = Home::new();
+    let resweeps: Vec<i64> = samples[1..].iter().map(|(_, hours)| *hours).collect();
     let mut bodies = Vec::new();
     for (round, (sample, hours)) in samples.iter().enumerate() {
         let server = vendor.server("token.json").await;
         bodies.push(vendor.sample(sample));
         serve(vendor, &server, &bodies[round..]).await;
-        if round > 0 {
-            open_again(&home);
-        }
-        let outcome = run(&home, vendor, &server.uri(), after(*hours)).await;
+        let (url, sink) = (server.uri(), home.file_sink());
+        let outcome = run_with(&home, vendor, &url, after(*hours), sink, &resweeps).await;
         assert_eq!(outcome, Outcome::default(), "{sample}");
     }
     let lines = home.read("events.jsonl");
@@ -301,6 +303,17 @@ async fn a_reclassified_row_comes_again_with_what_it_moved() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_is_gone_takes_its_counters_back() {
+    for pair in ["vanished", "renamed"] {
+        let (before, after) = (format!("{pair}_before.json"), format!("{pair}_after.json"));
+        let lines = readings(Vendor::Ser, &[(&before, 1), (&after, 3)]).await;
+        let gone = lines.lines().filter(|line| line.contains("\"change\":\"vanished\"")).count();
+        assert_eq!(gone, 1, "{pair}: {lines}");
+        insta::assert_snapshot!(format!("Ser_again_{pair}"), lines);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_alert_over_the_last_hour_sees_a_verdict_that_changed_now() {
     let splunk = MockServer::start().await;
     Mock::given(path("/services/collector/event"))
@@ -311,12 +324,9 @@ async fn an_alert_over_the_last_hour_sees_a_verdict_that_changed_now() {
     for (round, sample) in ["pair_retro_before.json", "pair_retro_after.json"].iter().enumerate() {
         let vendor = Vendor::Etd.server("token.json").await;
         serve(Vendor::Etd, &vendor, &[Vendor::Etd.sample(sample)]).await;
-        if round > 0 {
-            open_again(&home);
-        }
         let sink = hec(&splunk.uri(), "compression = \"none\"\nhost = \"collector\"");
         let now = after(i64::try_from(round).unwrap() * 20 + 1);
-        let outcome = run_with(&home, Vendor::Etd, &vendor.uri(), now, sink).await;
+        let outcome = run_with(&home, Vendor::Etd, &vendor.uri(), now, sink, &[21]).await;
         assert_eq!(outcome, Outcome::default());
     }
     let requests = splunk.received_requests().await.unwrap();

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{RETENTION, search, token};
+use super::{RETENTION, report, search, token};
 use crate::{
     domain::slice::Interval,
     fault::{Fault, Kind},
@@ -22,6 +22,7 @@ const TOO_NEAR: Duration = Duration::from_secs(15 * 60);
 pub(super) enum Call {
     Token,
     Search { interval: Interval },
+    Report { day: Interval },
 }
 
 /// All that counts for the meaning of an answer.
@@ -36,7 +37,7 @@ pub(super) struct Refusal<'a> {
     pub(super) had_page_token: bool,
 }
 
-/// Whether a search was refused for its token: 401, and 400 `Bad Request`, which the vendor's
+/// Whether a call was refused for its token: 401, and 400 `Bad Request`, which the vendor's
 /// developer pages give for a bad JWT.
 pub(super) fn wants_new_token(status: u16, body: &str) -> bool {
     status == 401 || status == 400 && !is_markup(body) && has_phrase(body, "badrequest")
@@ -48,6 +49,7 @@ pub(super) fn classify(refusal: &Refusal<'_>) -> Fault {
     let name = match refusal.call {
         Call::Token => token::NAME,
         Call::Search { .. } => search::NAME,
+        Call::Report { .. } => report::NAME,
     };
     let mut what = format!("{name} answered {}", refusal.status);
     let body = excerpt(refusal.body.trim());
@@ -76,6 +78,10 @@ fn meaning(refusal: &Refusal<'_>) -> (Kind, &'static str) {
         407 => (Kind::Auth, "the proxy wants credentials: check `proxy`"),
         300..=399 => (transient, "redirects are not followed: check base_url and the proxy"),
         _ if is_markup(body) => (transient, "a web page in place of JSON: a proxy or a portal?"),
+        // Whether api_key or the region are wrong, searches tell.
+        403 | 404 if matches!(call, Call::Report { .. }) => {
+            (Kind::Refused, "not available to this tenant: `reconcile = false` stops asking")
+        }
         403 if has("missingauthenticationtoken") => {
             (Kind::Auth, "the gateway does not know this path: check base_url")
         }
@@ -103,27 +109,41 @@ fn meaning(refusal: &Refusal<'_>) -> (Kind, &'static str) {
     }
 }
 
-/// 400 on a search, after a new token where the body asked for one.
+/// Whether an answer says that the request has names, values or types that the vendor does not take.
+pub(super) fn is_not_understood(status: u16, body: &str) -> bool {
+    status == 400 && !is_markup(body) && has_phrase(body, NOT_UNDERSTOOD)
+}
+
+const NOT_UNDERSTOOD: &str = "unabletodeserialize";
+
+/// 400 on a search or a report, after a new token where the body asked for one.
 fn bad_request(refusal: &Refusal<'_>) -> (Kind, &'static str) {
-    let Call::Search { interval } = refusal.call else { return (Kind::Auth, "") };
+    let (interval, is_report) = match refusal.call {
+        Call::Token => return (Kind::Auth, ""),
+        Call::Search { interval } => (interval, false),
+        Call::Report { day } => (day, true),
+    };
     let has = |phrase| has_phrase(refusal.body, phrase);
     let age = |at: Timestamp| refusal.now.duration_since(at);
     let too_near =
         age(interval.end()) < jiff::SignedDuration::try_from(TOO_NEAR).unwrap_or_default();
     let too_old =
         age(interval.start()) > jiff::SignedDuration::try_from(RETENTION).unwrap_or_default();
-    if has("unabletodeserialize") {
+    if has(NOT_UNDERSTOOD) && is_report {
+        (Kind::Refused, "the vendor takes neither spelling of the report")
+    } else if has(NOT_UNDERSTOOD) {
         (Kind::Refused, "check `filter`: the vendor takes other names or values")
     } else if has("invaliddaterange") {
         match (too_near, too_old) {
             (true, _) => (Kind::TooEarly, "the slice ends too near to now"),
             (_, true) => (Kind::PastRetention, "older than the vendor keeps"),
+            _ if is_report => (Kind::Refused, ""),
             _ => (Kind::Refused, "the vendor takes at most 32 days at once"),
         }
     } else if refusal.had_page_token {
         // `Bad Request` too: the first page, without a token, tells whether it is the credentials.
         (Kind::PageTokenRejected, "the page token is no longer good")
-    } else if has("badrequest") {
+    } else if has("badrequest") && !is_report {
         (Kind::Auth, "refused with a new token too: check the API client and api_key")
     } else if too_near {
         (Kind::TooEarly, "perhaps because the slice ends near to now")

@@ -1,21 +1,17 @@
 //! The search call (vendor's guide of May 2023; `x-api-key` by its newer developer pages).
 
-use reqwest::{RequestBuilder, header::ACCEPT};
+use reqwest::RequestBuilder;
 use serde::Serialize;
 
+use super::call::post;
 use crate::{
     config,
     fault::Fault,
-    source::{
-        Query,
-        bearer::{self, Bearer},
-        when,
-    },
+    source::{Query, bearer::Bearer, when},
 };
 
 const PATH: &str = "/v1/messages/search";
 pub(super) const NAME: &str = "POST /v1/messages/search";
-pub(super) const API_KEY: &str = "x-api-key";
 
 /// The request's body. Filters are the same on each page of a slice, as the vendor demands.
 #[derive(Serialize)]
@@ -64,16 +60,5 @@ pub(super) fn request(
         page_token: query.page_token.as_deref(),
         page_size: query.page_size,
     };
-    let mut request = http
-        .post(format!("{}{PATH}", config.base_url))
-        .header(ACCEPT, "application/json")
-        .header(
-            reqwest::header::AUTHORIZATION,
-            bearer::sensitive(&format!("Bearer {}", bearer.token.as_str()), "access token")?,
-        )
-        .json(&body);
-    if let Some(key) = &bearer.api_key {
-        request = request.header(API_KEY, bearer::sensitive(key, "api_key")?);
-    }
-    Ok(request)
+    post(http, config, PATH, &body, bearer)
 }

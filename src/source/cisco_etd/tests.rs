@@ -8,17 +8,20 @@ use crate::{
     clock::ManualClock,
     config::Secret,
     fault::Kind,
-    source::testing::{Vendor, at, client, gzip, hour, pace, sample},
+    source::{
+        answer::Answer,
+        testing::{Vendor, at, client, gzip, hour, pace, sample},
+    },
 };
 
 const NOW: &str = "2026-11-20T12:00:00Z";
 const SECRETS: [&str; 4] =
     ["s3cret-password", "s3cret-key", "bearer-", "Y2xpZW50OnMzY3JldC1wYXNzd29yZA=="];
 
-struct Bench {
-    vendor: Vendor,
+pub(super) struct Bench {
+    pub(super) vendor: Vendor,
     clock: Arc<ManualClock>,
-    etd: CiscoEtd,
+    pub(super) etd: CiscoEtd,
 }
 
 fn granted(number: usize) -> ResponseTemplate {
@@ -26,11 +29,11 @@ fn granted(number: usize) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
-fn answer(status: u16, body: &str) -> ResponseTemplate {
+pub(super) fn answer(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_owned(), "application/json")
 }
 
-fn config(base_url: String) -> config::CiscoEtd {
+pub(super) fn config(base_url: String) -> config::CiscoEtd {
     config::CiscoEtd {
         base_url,
         client_id: "client".into(),
@@ -55,7 +58,7 @@ async fn bench_with(
     Bench { vendor, clock, etd }
 }
 
-async fn bench(answers: Vec<ResponseTemplate>) -> Bench {
+pub(super) async fn bench(answers: Vec<ResponseTemplate>) -> Bench {
     bench_with(granted, answers, |_| ()).await
 }
 

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::{
     CiscoEtd,
+    call::API_KEY,
     refusal::{self, Call, Refusal},
-    search::API_KEY,
 };
 use crate::{
     domain::fingerprint,

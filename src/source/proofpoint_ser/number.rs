@@ -25,9 +25,21 @@ pub(super) fn count(value: &RawValue) -> Count {
     integer(text).map_or(Count::Unreadable, Count::Given)
 }
 
-/// Digits, with a sign, with thousands separators in their places, with a fraction of zeros, with
-/// an exponent.
 fn integer(text: &str) -> Option<i128> {
+    let (number, shift) = decimal(text)?;
+    if number == 0 {
+        Some(0)
+    } else if shift >= 0 {
+        number.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)
+    } else {
+        let unit = 10_i128.checked_pow(shift.unsigned_abs())?;
+        (number % unit == 0).then_some(number / unit)
+    }
+}
+
+/// Digits, with a sign, with thousands separators in their places, with a fraction, with an
+/// exponent: the first number times ten to the power of the second.
+pub(super) fn decimal(text: &str) -> Option<(i128, i32)> {
     let (text, exponent) = match text.split_once(['e', 'E']) {
         Some((text, exponent)) => (text, exponent.parse::<i32>().ok()?),
         None => (text, 0),
@@ -51,15 +63,7 @@ fn integer(text: &str) -> Option<i128> {
     let fraction = fraction.trim_end_matches('0');
     let shift = exponent.checked_sub(i32::try_from(fraction.len()).ok()?)?;
     let number: i128 = format!("{first}{}{fraction}", rest.concat()).parse().ok()?;
-    let number = if number == 0 {
-        0
-    } else if shift >= 0 {
-        number.checked_mul(10_i128.checked_pow(shift.unsigned_abs())?)?
-    } else {
-        let unit = 10_i128.checked_pow(shift.unsigned_abs())?;
-        (number % unit == 0).then_some(number / unit)?
-    };
-    Some(if minus { -number } else { number })
+    Some((if minus { -number } else { number }, shift))
 }
 
 #[cfg(test)]

@@ -15,10 +15,10 @@ const PATH: &str = "/v1/sercustomer/report/summary";
 /// With what a form must encode.
 const SECRET: &str = "s3cret+&=% ü";
 
-struct Bench {
-    vendor: Vendor,
+pub(super) struct Bench {
+    pub(super) vendor: Vendor,
     clock: Arc<ManualClock>,
-    ser: ProofpointSer,
+    pub(super) ser: ProofpointSer,
 }
 
 fn granted(number: usize) -> ResponseTemplate {
@@ -26,7 +26,7 @@ fn granted(number: usize) -> ResponseTemplate {
     ResponseTemplate::new(200).set_body_json(body)
 }
 
-fn answer(status: u16, body: &str) -> ResponseTemplate {
+pub(super) fn answer(status: u16, body: &str) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_owned(), "text/plain")
 }
 
@@ -51,7 +51,7 @@ async fn bench_with(
     Bench { vendor, clock, ser }
 }
 
-async fn bench(answers: Vec<ResponseTemplate>) -> Bench {
+pub(super) async fn bench(answers: Vec<ResponseTemplate>) -> Bench {
     bench_with(granted, answers).await
 }
 
