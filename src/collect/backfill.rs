@@ -70,9 +70,9 @@ pub fn range(
     let floor = |at: Timestamp| at.as_millisecond() - at.as_millisecond().rem_euclid(unit);
     let time = |ms: i64| Timestamp::from_millisecond(ms).unwrap_or(Timestamp::MAX);
     let latest = floor(plan::before(now, policy.lag));
-    let refused = |to| match to > now {
-        true => Refusal::Future { to, latest: time(latest) },
-        false => Refusal::TooNear { to, latest: time(latest) },
+    let refused = |to| {
+        let latest = time(latest);
+        if to > now { Refusal::Future { to, latest } } else { Refusal::TooNear { to, latest } }
     };
     if to > plan::before(now, policy.lag) {
         return Err(refused(to));

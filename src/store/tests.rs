@@ -312,14 +312,14 @@ async fn a_command_writes_beside_the_process_that_holds_the_store() {
     let beside = Store::open_beside(directory).unwrap();
     let stream = beside.stream(&source(), Stream::Messages).await.unwrap();
     assert_eq!(stream, bench.stream().await);
-    let ask = |hours| requests::NewRequest {
+    let ask = |hours: i64| requests::NewRequest {
         stream,
         range: Interval::new(minute(0), minute(60 * hours)).unwrap(),
         narrow: crate::domain::filter::Filter::default(),
         resend: false,
     };
     // Both write at the same time.
-    let (asked, _) = tokio::join!(beside.ask(ask(2), minute(500)), bench.page(0, 60, &["{}"]));
+    let (asked, ()) = tokio::join!(beside.ask(ask(2), minute(500)), bench.page(0, 60, &["{}"]));
     let (id, joined) = asked.unwrap();
     assert!(!joined);
     assert_eq!(bench.store.asked_for().unwrap(), [(id, "etd".to_owned())]);

@@ -14,7 +14,7 @@ pub(super) const REFRESH: Duration = Duration::from_millis(250);
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
 pub(super) struct Bar {
-    bar: ProgressBar,
+    drawn: ProgressBar,
     is_terminal: bool,
     began: Instant,
     /// What was done when it was joined, milliseconds of the range.
@@ -29,9 +29,9 @@ impl Bar {
             if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let style = ProgressStyle::with_template("{prefix} {bar:32} {msg}")
             .unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = ProgressBar::with_draw_target(Some(1), target).with_style(style);
+        let drawn = ProgressBar::with_draw_target(Some(1), target).with_style(style);
         let now = Instant::now();
-        Self { bar, is_terminal, began: now, done_before: None, said: now }
+        Self { drawn, is_terminal, began: now, done_before: None, said: now }
     }
 
     /// Shows how far it is; `trouble` is what holds it up.
@@ -58,10 +58,10 @@ impl Bar {
             text.push_str(&trouble);
         }
         if self.is_terminal {
-            self.bar.set_prefix(format!("backfill {}", request.id));
-            self.bar.set_length(whole);
-            self.bar.set_position(request.done_ms.min(whole));
-            self.bar.set_message(text);
+            self.drawn.set_prefix(format!("backfill {}", request.id));
+            self.drawn.set_length(whole);
+            self.drawn.set_position(request.done_ms.min(whole));
+            self.drawn.set_message(text);
         } else if self.said.elapsed() >= LINE_EVERY {
             self.said = Instant::now();
             say(&format!("backfill {}: {text}", request.id));
@@ -69,7 +69,7 @@ impl Bar {
     }
 
     pub(super) fn clear(&self) {
-        self.bar.finish_and_clear();
+        self.drawn.finish_and_clear();
     }
 }
 

@@ -89,7 +89,7 @@ pub(super) fn table(requests: &[Request]) -> String {
     for request in requests {
         let mut asked = filter::text(&request.narrow);
         if request.resend {
-            asked = format!("{asked} (resend)").trim_start().to_owned();
+            asked.push_str(if asked.is_empty() { "(resend)" } else { " (resend)" });
         }
         table.add_row([
             request.id.to_string(),
@@ -144,15 +144,15 @@ impl Report {
             RequestState::Done => "is done, but for parts that cannot be had",
             RequestState::Cancelled => "was cancelled",
         };
-        let mut text = format!(
+        let head = format!(
             "backfill {id} of {source} from {from} to {to} {state}: {records} records in {slices} slices, {events} events, {calls} calls"
         );
-        for Part { from, to, state, reason } in &self.missing {
-            text.push_str(&format!("\n  {state}: {from} to {to}: {reason}"));
-        }
-        for why in &self.undone {
-            text.push_str(&format!("\n  not done: {why}"));
-        }
-        text
+        let part = |part: &Part| {
+            let Part { from, to, state, reason } = part;
+            format!("{state}: {from} to {to}: {reason}")
+        };
+        let missing = self.missing.iter().map(part);
+        let undone = self.undone.iter().map(|why| format!("not done: {why}"));
+        std::iter::once(head).chain(missing).chain(undone).collect::<Vec<_>>().join("\n  ")
     }
 }
