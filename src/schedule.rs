@@ -31,7 +31,7 @@ impl Activation {
         self.due.swap(false, Ordering::AcqRel)
     }
 
-    /// Whether there was one that is not taken yet.
+    /// Whether there was one since the last [`Activation::take`].
     pub fn is_due(&self) -> bool {
         self.due.load(Ordering::Acquire)
     }

@@ -230,6 +230,11 @@ impl Simulation {
         self.ser.relay.rename(user, name);
     }
 
+    /// Answers so many times without any row when asked for the SER window that begins then.
+    pub fn empty_summary(&self, window_start: Timestamp, times: u32) {
+        locked(&self.ser.empty).insert(window_start, times);
+    }
+
     pub fn set_etd_faults(&self, faults: Faults) {
         self.etd.desk.set_faults(faults);
     }

@@ -198,22 +198,6 @@ impl<S: Source> Collector<S> {
             }
         }
     }
-
-    /// Whether a slice that is being fetched is to make way: for what an activation made due
-    /// since, or because its backfill was cancelled.
-    pub(super) fn makes_way(
-        &self,
-        slice: &OpenSlice,
-        begun: Option<Timestamp>,
-    ) -> Result<bool, StoreError> {
-        if slice.pass == Pass::Live {
-            return Ok(false);
-        }
-        if self.activation.is_due() || begun != self.activated() {
-            return Ok(true);
-        }
-        Ok(slice.pass == Pass::Backfill && !self.store.is_open(slice.id)?)
-    }
 }
 
 /// Wakes the sources for which a backfill was asked or cancelled; never ends.

@@ -92,7 +92,7 @@ impl<S: Source> Task for Collector<S> {
         }
         self.plan(stream).await?;
         let last = self.last_pass(now)?;
-        if self.fetch_open(stream, last).await? {
+        if self.fetch_open(stream, last).await? || self.activation.is_due() {
             return Ok(Step::Worked);
         }
         // What failed has perhaps paused the source, and knows why better than a slice.
@@ -150,13 +150,11 @@ impl<S: Source> Collector<S> {
         self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await
     }
 
-    /// Whether the source was activated since the last look.
-    pub(super) fn note_activation(&self, now: Timestamp) -> bool {
-        let due = self.activation.take();
-        if due {
+    /// Takes note of an activation, if there was one.
+    pub(super) fn note_activation(&self, now: Timestamp) {
+        if self.activation.take() {
             *locked(&self.memory.activated) = Some(now);
         }
-        due
     }
 
     /// The last activation that was noted.

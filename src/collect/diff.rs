@@ -1,6 +1,6 @@
 //! What is new among records, against the ledger.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 
@@ -57,6 +57,7 @@ pub(super) fn diff(
     let mut first = Vec::new();
     // The same record may come twice on one page.
     let mut newest: HashMap<Key, usize> = HashMap::new();
+    let mut again: HashSet<Key> = HashSet::new();
     for ((record, key), entry) in records.into_iter().zip(keys).zip(known) {
         let content = record.fingerprint.content;
         let before = match (newest.get(&key), entry) {
@@ -68,10 +69,10 @@ pub(super) fn diff(
                 Some(known.clone())
             }
             (None, Some(entry)) if entry.content == content => {
-                if resend {
+                if resend && again.insert(key) {
                     let known = store.recall(&entry)?;
-                    let again = change::again(&known, &record, context.collected_at);
-                    events.push(compose::event(&record, &again, context));
+                    let revision = change::again(&known, &record, context.collected_at);
+                    events.push(compose::event(&record, &revision, context));
                 }
                 continue;
             }
@@ -111,11 +112,13 @@ fn tallies(first: &[(Timestamp, String)]) -> Vec<Tally> {
     counts.into_iter().map(tally).collect()
 }
 
-/// Where the ledger files a record. What has no time of its own is filed with the slice; the
-/// licence, which never ages, apart.
+/// Where the ledger files a record. What has no time of its own is filed with the slice's hour, as
+/// slices are split; the licence, which never ages, apart.
 fn key(record: &Record, context: Context<'_>) -> Key {
-    let at = record.time.unwrap_or(context.slice.start());
-    let hour =
-        if record.stream == Stream::Entitlement { 0 } else { at.as_second().div_euclid(3600) };
-    Key::new(hour, &record.id)
+    let hour = |at: Timestamp| at.as_second().div_euclid(3600);
+    match (record.stream, record.time) {
+        (Stream::Messages, Some(time)) => Key::at(time, &record.id),
+        (Stream::Entitlement, _) => Key::new(0, &record.id),
+        (_, time) => Key::new(hour(time.unwrap_or(context.slice.start())), &record.id),
+    }
 }

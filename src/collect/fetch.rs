@@ -41,8 +41,8 @@ struct Done {
 }
 
 impl<S: Source> Collector<S> {
-    /// Fetches open slices of the passes up to `last` side by side until none is ready; whether
-    /// that led anywhere. A slice that only failed did not: else `once` would never give up.
+    /// Fetches open slices of the passes up to `last` side by side until none is ready, or until
+    /// live slices may have become due: they come first. Whether that led anywhere. A slice that only failed did not: else `once` would never give up.
     pub(super) async fn fetch_open(&self, stream: StreamId, last: Pass) -> anyhow::Result<bool> {
         let mut busy: BTreeSet<SliceId> = BTreeSet::new();
         let mut on_the_way = FuturesUnordered::new();
@@ -52,9 +52,7 @@ impl<S: Source> Collector<S> {
             let room = self.config.max_in_flight.saturating_sub(busy.len());
             if next == Next::GoOn && room > 0 && !self.stop.is_cancelled() {
                 let now = self.clock.now();
-                if self.note_activation(now) {
-                    self.plan(stream).await?;
-                }
+                let last = if self.activation.is_due() { Pass::Live } else { last };
                 let ready = self.ready(stream, last, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
@@ -79,10 +77,10 @@ impl<S: Source> Collector<S> {
     /// Fetches a slice from where it is to its end, or to a fault.
     async fn fetch_slice(&self, mut slice: OpenSlice) -> Result<Done, StoreError> {
         let mut worked = false;
-        let begun = self.activated();
         loop {
             let now = self.clock.now();
-            if worked && self.makes_way(&slice, begun)? {
+            // Whoever cancels a backfill closes its slices.
+            if slice.pass == Pass::Backfill && !self.store.is_open(slice.id)? {
                 return Ok(Done { next: Next::GoOn, worked });
             }
             if self.stop.is_cancelled()
@@ -118,6 +116,10 @@ impl<S: Source> Collector<S> {
                 }
             }
             slice.attempts = 0;
+            if slice.pass > Pass::Live && self.activation.is_due() {
+                // It goes on from here when what is live is done.
+                return Ok(Done { next: Next::GoOn, worked });
+            }
         }
     }
 

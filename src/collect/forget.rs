@@ -37,7 +37,9 @@ impl Task for Forgetter {
         }
         let before = |by: Duration| now.checked_sub(by).unwrap_or(Timestamp::MIN);
         self.store.forget_slices(before(SLICES)).await?;
+        let mut needed = Vec::new();
         for source in &self.sources {
+            // The licence never ages: its stream is not among those that forget.
             for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
                 let id = self.store.stream(&source.name, *stream).await?;
                 let last = source.resweep.iter().map(|resweep| resweep.after).max();
@@ -45,9 +47,10 @@ impl Task for Forgetter {
                 // What is still to be fetched may return what was fetched before.
                 let Some(done) = self.store.done_to(id)? else { continue };
                 let hour = done.min(before(keep)).as_second().div_euclid(3600);
-                self.store.forget_records(id, hour).await?;
+                needed.push((id, hour));
             }
         }
+        self.store.forget_records(&needed).await?;
         self.due = now.checked_add(Self::EVERY).unwrap_or(Timestamp::MAX);
         Ok(Step::Idle)
     }

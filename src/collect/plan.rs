@@ -237,6 +237,65 @@ mod tests {
         );
     }
 
+    fn source(ages: &[(u64, &[&str])], every: u64) -> config::Source {
+        let text = "[sources.etd]\ntype = \"cisco_etd\"\nregion = \"us\"\nclient_id = \"i\"\n\
+            client_secret = \"s\"\napi_key = \"k\"\n[sinks.out]\ntype = \"stdout\"\n";
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("postrider.toml");
+        std::fs::write(&path, text).unwrap();
+        let loaded = config::load(Some(&path), [], at("2026-11-20T08:00:00Z")).unwrap();
+        let mut source = loaded.config.sources.into_values().next().unwrap();
+        let resweep = |(minutes, verdicts): &(u64, &[&str])| config::Resweep {
+            after: Duration::from_mins(*minutes),
+            verdicts: verdicts.iter().map(|verdict| (*verdict).to_owned()).collect(),
+        };
+        source.resweep = ages.iter().map(resweep).collect();
+        source.schedule = config::Schedule::Every(Duration::from_mins(every));
+        source
+    }
+
+    fn slice(from: &str, to: &str) -> Interval {
+        let day = |time: &str| at(&format!("2026-11-20T{time}Z"));
+        Interval::new(day(from), day(to)).unwrap()
+    }
+
+    #[test]
+    fn a_slice_is_read_again_with_its_window_at_each_age_that_is_not_over() {
+        let source = source(&[(60, &[]), (1440, &["scam"])], 10);
+        let slice = slice("08:20:00", "08:30:00");
+        // The lag of 6 minutes and the schedule's 10 make a reading at 9:46 no late one.
+        for (now, ages) in [("08:36:00Z", 2), ("09:45:59Z", 2), ("09:46:00Z", 1)] {
+            let now = at(&format!("2026-11-20T{now}"));
+            let planned = resweeps(&source, &policy(3600, false), slice, now);
+            assert_eq!(planned.len(), ages, "{now}");
+            let last = planned.last().unwrap();
+            assert_eq!(last.window.to_string(), "2026-11-20T08:00:00Z/2026-11-20T09:00:00Z");
+            assert_eq!(last.due, at("2026-11-21T08:30:00Z"));
+            assert_eq!(last.narrow.verdicts, ["scam"]);
+            assert_eq!(last.page_size, 100);
+        }
+        let long_after = at("2026-11-22T08:00:00Z");
+        assert_eq!(resweeps(&source, &policy(3600, false), slice, long_after), []);
+    }
+
+    #[test]
+    fn an_aligned_slice_is_its_own_window() {
+        let source = source(&[(60, &[])], 1);
+        let slice = slice("08:00:00", "08:30:00");
+        let planned = resweeps(&source, &policy(1800, true), slice, at("2026-11-20T08:40:00Z"));
+        assert_eq!(planned[0].window, slice);
+    }
+
+    #[test]
+    fn an_age_that_is_named_several_times_is_one_reading_of_all_that_is_asked_for() {
+        let named: [(u64, &[&str]); 5] =
+            [(60, &["scam"]), (60, &["spam", "scam"]), (90, &["bec"]), (90, &[]), (90, &["scam"])];
+        let steps = steps(&source(&named, 1).resweep);
+        let steps: Vec<_> =
+            steps.iter().map(|(after, all)| (after.as_secs() / 60, &all.verdicts[..])).collect();
+        assert_eq!(steps, [(60, &["scam".to_owned(), "spam".to_owned()][..]), (90, &[])]);
+    }
+
     proptest! {
         #[test]
         fn slices_tile_the_planned_range(

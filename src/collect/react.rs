@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::Rng;
 
 use crate::{
+    domain::slice::Pass,
     fault::{Kind, backoff},
     source::Limits,
     store::{
@@ -67,6 +68,11 @@ pub fn react(
         Kind::Auth => {
             let until = after(now, backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng));
             Reaction { setback: again(now, None), pause: Some((State::AuthFailed, until)) }
+        }
+        // Rows of other windows would be counted beside those that are known.
+        Kind::TooLarge if limits.whole && slice.pass == Pass::Resweep => {
+            let wait = backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng);
+            Reaction { setback: again(after(now, wait), None), pause: None }
         }
         Kind::TooLarge => Reaction { setback: smaller(slice, limits.page_size, now), pause: None },
         Kind::TooEarly => {

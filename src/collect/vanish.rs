@@ -11,12 +11,13 @@ use crate::{
     domain::{
         change::{self, GONE, Known},
         fingerprint::Members,
-        row::{Identity, KnownRow},
+        record::Record,
+        row::Identity,
     },
     source::{Page, Source},
     store::{
         StoreError,
-        ledger::Key,
+        ledger::{Entry, Key},
         slices::{OpenSlice, Then},
     },
 };
@@ -36,24 +37,29 @@ impl<S: Source> Collector<S> {
         slice: &OpenSlice,
         then: &Then,
     ) -> Result<Vec<Gone>, StoreError> {
+        let hour = slice.interval.start().as_second().div_euclid(3600);
+        let ours = |record: &&Record| record.stream == self.source.stream();
+        let here: HashSet<Key> =
+            page.records.iter().filter(ours).map(|record| Key::new(hour, &record.id)).collect();
         let whole = self.source.limits().whole
             && slice.narrow.is_empty()
-            && matches!(then, Then::Covered(done) if done.pages == 1);
+            && matches!(then, Then::Covered(done) if done.pages == 1)
+            // What came and could not be read may be any row that seems to be missing.
+            && here.len() as u64 == page.received;
         if !whole {
             return Ok(Vec::new());
         }
-        let hour = slice.interval.start().as_second().div_euclid(3600);
-        let here: HashSet<Key> =
-            page.records.iter().map(|record| Key::new(hour, &record.id)).collect();
+        let missing = |key: &Key, entry: &Entry| !here.contains(key) && entry.content != GONE;
+        let filed = self.store.filed_under(slice.stream, hour)?;
+        if !filed.iter().any(|(key, entry)| missing(key, entry)) {
+            return Ok(Vec::new());
+        }
         let mut gone = Vec::new();
-        for (key, _, known) in self.store.recall_hour(slice.stream, hour)? {
-            let of_window = |row: &Identity| row.window() == Some(slice.interval);
-            if here.contains(&key)
-                || !KnownRow::read(&known.watched).row.is_some_and(|row| of_window(&row))
-            {
-                continue;
-            }
-            if let Some((revision, row)) = change::vanish(&known) {
+        for (key, entry, known) in self.store.recall_hour(slice.stream, hour)? {
+            let vanished = if missing(&key, &entry) { change::vanish(&known) } else { None };
+            let Some((revision, row)) = vanished else { continue };
+            // Shorter slices share an hour.
+            if row.window() == Some(slice.interval) {
                 gone.push(Gone { key, revision, row });
             }
         }

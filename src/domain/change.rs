@@ -157,3 +157,6 @@ fn lookup(json: &str, path: &[&str]) -> Box<RawValue> {
     };
     found().unwrap_or_else(|| RawValue::NULL.to_owned())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// The counters of one row that could be read, by name. A counter that the vendor did not give is
 /// absent, which is not zero.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
     /// `success`, `failure`, … `deliveredSizeTotal`: messages, recipients or bytes.
     pub status: BTreeMap<String, i128>,

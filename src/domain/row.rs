@@ -13,9 +13,9 @@ use super::{counters::Counters, slice::Interval};
 /// looked up in it by the names of members.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct KnownRow {
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub status: BTreeMap<String, i128>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub details: BTreeMap<String, i128>,
     /// Absent from what versions before 0.2 wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -37,6 +37,9 @@ pub struct SerOptions {
     pub shape: Shape,
     /// The rows come in another order at each read.
     pub shuffle: bool,
+    /// Rows go and come back, share their names, lack counters and add up wrongly until their
+    /// window is a week old.
+    pub odd: bool,
     pub client_id: String,
     pub client_secret: String,
     pub token_life: Duration,
@@ -52,6 +55,7 @@ impl Default for SerOptions {
             users: 12,
             shape: Shape::Normal,
             shuffle: true,
+            odd: false,
             client_id: "sim-client".into(),
             client_secret: "sim-secret".into(),
             token_life: Duration::from_secs(43_200),
@@ -69,6 +73,8 @@ pub(super) struct Ser {
     license_start: Timestamp,
     tokens: Mutex<HashMap<String, Timestamp>>,
     answers: AtomicU64,
+    /// How many more answers for the window that begins then are empty.
+    pub(super) empty: Mutex<HashMap<Timestamp, u32>>,
 }
 
 impl Ser {
@@ -76,9 +82,10 @@ impl Ser {
         let now = desk.now();
         let begun = || now.checked_sub(Span::new().hours(265 * 24)).unwrap_or(now);
         let license_start = options.license_start.unwrap_or_else(begun);
-        let relay = Relay::new(desk.seed, options.users);
+        let relay = Relay::new(desk.seed, options.users, options.odd);
         let (tokens, answers) = (Mutex::default(), AtomicU64::new(0));
-        Self { desk, relay, options, license_start, tokens, answers }
+        let empty = Mutex::default();
+        Self { desk, relay, options, license_start, tokens, answers, empty }
     }
 
     pub(super) fn handle(&self, parts: &Parts, body: &Bytes) -> Response<Body> {
@@ -157,6 +164,10 @@ impl Ser {
             return Answer::value(400, &json!({ "message": message }));
         }
         let mut rows = self.relay.rows(window, now);
+        if let Some(times) = locked(&self.empty).get_mut(&window[0]).filter(|times| **times > 0) {
+            *times -= 1;
+            rows.clear();
+        }
         let number = self.answers.fetch_add(1, Ordering::Relaxed);
         if self.options.shuffle && !rows.is_empty() {
             let turn = mix(self.desk.seed, number) % rows.len() as u64;

@@ -38,6 +38,9 @@ mod survey;
 mod terms;
 mod token;
 
+#[cfg(test)]
+pub(crate) use summary::read as read_summary;
+
 /// One SER customer.
 pub struct ProofpointSer {
     config: config::ProofpointSer,

@@ -7,7 +7,11 @@ use rusqlite::Connection;
 use super::{StoreError, damaged};
 
 /// In order; `user_version` tells how many have run.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+];
 
 /// Refuses a damaged file and one that a newer postrider made.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {

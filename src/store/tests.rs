@@ -145,10 +145,6 @@ async fn the_ledger_recalls_the_last_version() {
     assert_eq!(known.members, members());
     assert_eq!(found[1], None, "the same id at another hour is another record");
     assert_eq!(found[2].as_ref().unwrap().content, [60; 16]);
-
-    bench.store.forget_records(stream, 1).await.unwrap();
-    let found = bench.store.look_up(stream, &keys).unwrap();
-    assert!(found[0].is_none() && found[2].is_some());
 }
 
 #[tokio::test]

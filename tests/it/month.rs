@@ -72,6 +72,7 @@ struct Month<S> {
     forgetter: Option<Forgetter>,
     directory: TempDir,
     rng: StdRng,
+    restarts: u64,
     next: u64,
     events: Vec<Event>,
 }
@@ -96,7 +97,8 @@ impl<S: Source> Month<S> {
         toml: &str,
         source: impl FnOnce(&config::Source, Arc<Pace>, Arc<dyn Clock>) -> S,
     ) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // In memory where there is such a place: a month is many commits, and no power is cut.
+        let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
         let config = source_of(&directory, toml, clock.now());
         let pace = Arc::new(Pace::new(config.rate_limit));
         let source = Arc::new(source(&config, pace.clone(), clock.clone()));
@@ -109,6 +111,7 @@ impl<S: Source> Month<S> {
             forgetter: None,
             directory,
             rng: StdRng::seed_from_u64(seed),
+            restarts: 0,
             next: 1,
             events: Vec::new(),
         };
@@ -161,8 +164,9 @@ impl<S: Source> Month<S> {
                     return;
                 }
             }
-            if self.rng.random_ratio(1, 200) {
+            if self.rng.random_ratio(1, 50) {
                 self.restart();
+                self.restarts += 1;
                 self.collector.as_ref().unwrap().activation.activate();
             }
         }

@@ -5,6 +5,9 @@ use std::{collections::VecDeque, time::Duration};
 use rand::SeedableRng;
 use serde_json::value::RawValue;
 
+mod resweeps;
+mod rows;
+
 use super::*;
 use crate::{
     clock::ManualClock,
@@ -58,8 +61,8 @@ impl Source for Script {
 
 const NOW: &str = "2026-11-20T09:00:00Z";
 
-struct Bench {
-    collector: Collector<Script>,
+struct Bench<S = Script> {
+    collector: Collector<S>,
     clock: Arc<ManualClock>,
     _directory: tempfile::TempDir,
 }
@@ -113,6 +116,12 @@ impl Bench {
         Self { collector, clock, _directory: directory }
     }
 
+    fn asked(&self) -> Vec<Query> {
+        self.collector.source.asked.lock().unwrap().clone()
+    }
+}
+
+impl<S: Source> Bench<S> {
     /// Steps until the collector is idle or waits, moving the clock over waits of less than a
     /// minute.
     async fn run(&mut self) -> Step {
@@ -132,10 +141,6 @@ impl Bench {
 
     fn store(&self) -> &Store {
         &self.collector.store
-    }
-
-    fn asked(&self) -> Vec<Query> {
-        self.collector.source.asked.lock().unwrap().clone()
     }
 
     fn events(&self) -> Vec<serde_json::Value> {

@@ -121,3 +121,16 @@ fn past_retention_is_lost_and_refused_stays_a_gap_that_is_tried_again() {
     let (wait, pause) = waits(&on(Kind::Refused, &slice(3600, 100, 9), false));
     assert!(wait.unwrap() <= 900.0 && pause.is_none());
 }
+
+#[test]
+fn a_window_whose_rows_are_known_is_not_cut() {
+    let slice = OpenSlice { pass: Pass::Resweep, ..slice(3600, 1, 0) };
+    let limits = Limits { retention: None, aligned: true, whole: true, page_size: 1 };
+    let now = at("2026-11-20T09:30:00Z");
+    let rng = &mut StdRng::seed_from_u64(7);
+    let reaction = react(Kind::TooLarge, &slice, limits, false, now, rng);
+    assert!(matches!(reaction.setback, Setback::Again { progress: None, .. }), "{reaction:?}");
+    let live = OpenSlice { pass: Pass::Live, ..slice };
+    let reaction = react(Kind::TooLarge, &live, limits, false, now, rng);
+    assert!(matches!(reaction.setback, Setback::Split { .. }), "{reaction:?}");
+}

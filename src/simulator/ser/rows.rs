@@ -27,6 +27,9 @@ pub struct RowTruth {
     pub recipients_total: u64,
     pub message_size_total: u64,
     pub delivered_size_total: u64,
+    /// A counter that is not told this time.
+    #[serde(skip)]
+    pub missing: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -43,14 +46,15 @@ struct Counts {
 pub(crate) struct Relay {
     seed: u64,
     users: u32,
+    odd: bool,
     renamed: RwLock<BTreeMap<u32, Option<String>>>,
 }
 
 const APPLICATIONS: &[&str] = &["ServiceNow", "SAP", "Other", "Salesforce", "Workday", "Zendesk"];
 
 impl Relay {
-    pub(super) fn new(seed: u64, users: u32) -> Self {
-        Self { seed: mix(seed, 0x5E4), users, renamed: RwLock::default() }
+    pub(super) fn new(seed: u64, users: u32, odd: bool) -> Self {
+        Self { seed: mix(seed, 0x5E4), users, odd, renamed: RwLock::default() }
     }
 
     /// Gives a user another name in all windows, or with `None` takes it out of them.
@@ -64,7 +68,39 @@ impl Relay {
     pub(crate) fn rows(&self, [start, end]: [Timestamp; 2], now: Timestamp) -> Vec<RowTruth> {
         let now = now.as_millisecond();
         let (start, end) = (start.as_millisecond(), end.as_millisecond().min(now));
-        (0..self.users).filter_map(|user| self.row(user, start, end, now)).collect()
+        let mut rows = Vec::new();
+        for user in 0..self.users {
+            let Some(row) = self.row(user, start, end, now) else { continue };
+            if self.odd {
+                self.odd_rows(user, row, start, (now - end) / HOUR, &mut rows);
+            } else {
+                rows.push(row);
+            }
+        }
+        rows
+    }
+
+    /// What a window's row becomes as it ages: it goes and comes back, another row bears the same
+    /// names, a counter is not told, the total is not the sum. After a week all is told.
+    fn odd_rows(&self, user: u32, row: RowTruth, start: i64, age: i64, rows: &mut Vec<RowTruth>) {
+        const MISSING: [&str; 4] =
+            ["success", "tempFailure", "recipientsTotal", "deliveredSizeTotal"];
+        let times = [1, 6, 24, 72, 7 * 24];
+        let reading = times.iter().filter(|hours| age >= **hours).count();
+        let steady = mix(self.seed ^ 0x0DD, u64::from(user) ^ start.unsigned_abs());
+        let mut now = Dice::new(steady, reading as u64);
+        let (away, told) = (now.below(12), reading == times.len());
+        if steady.is_multiple_of(6) && now.below(3) > 0 {
+            let (success, temp_failure) = (7 + steady % 50, if told { 0 } else { steady % 7 });
+            let total = success + temp_failure;
+            let counted = RowTruth { success, failure: 0, temp_failure, total, ..row.clone() };
+            rows.push(RowTruth { partial_success: 0, in_progress: 0, ..counted });
+        }
+        if away > 0 || told {
+            let missing = (now.chance(15) && !told).then(|| now.pick(&MISSING));
+            let total = row.total + u64::from(steady.is_multiple_of(10));
+            rows.push(RowTruth { total, missing, ..row });
+        }
     }
 
     fn row(&self, user: u32, start: i64, end: i64, now: i64) -> Option<RowTruth> {
@@ -113,6 +149,7 @@ impl Relay {
             recipients_total: sum.recipients,
             message_size_total: total * 18_432,
             delivered_size_total: sum.success * 18_944,
+            missing: None,
         })
     }
 
@@ -181,7 +218,7 @@ mod tests {
 
     #[test]
     fn reclassification_keeps_the_total() {
-        let relay = Relay::new(1, 8);
+        let relay = Relay::new(1, 8, false);
         let window = [at("2026-11-20T08:00:00Z"), at("2026-11-20T09:00:00Z")];
         let read = |now| relay.rows(window, at(now));
         let fresh = read("2026-11-20T09:05:00Z");
@@ -201,7 +238,7 @@ mod tests {
 
     #[test]
     fn neighbouring_windows_add_up() {
-        let relay = Relay::new(1, 3);
+        let relay = Relay::new(1, 3, false);
         let now = at("2026-12-20T09:05:00Z");
         let times = ["08:00:00", "08:10:00.5", "09:00:00", "11:30:00", "14:00:00"]
             .map(|time| at(&format!("2026-11-20T{time}Z")));

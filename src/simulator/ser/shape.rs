@@ -131,7 +131,7 @@ impl Shape {
             "fromEnvelope": row.from_envelope,
             "fromHeader": row.from_header,
         });
-        let status = json!({
+        let mut status = json!({
             "success": row.success,
             "failure": row.failure,
             "tempFailure": row.temp_failure,
@@ -142,6 +142,9 @@ impl Shape {
             "messageSizeTotal": row.message_size_total,
             "deliveredSizeTotal": row.delivered_size_total,
         });
+        if let (Some(missing), Value::Object(status)) = (row.missing, &mut status) {
+            status.remove(missing);
+        }
         let details = json!({
             "2.X.X": row.success,
             "3.X.X": 0,

@@ -24,7 +24,7 @@ use crate::{
 
 /// Reads an answer for `window`. The error says what is odd about an answer that is none: HTML, a
 /// form (`key=value`), uuencoded text, cut JSON.
-pub(super) fn read(body: &str, window: Interval) -> Result<Page, &'static str> {
+pub(crate) fn read(body: &str, window: Interval) -> Result<Page, &'static str> {
     const NOT_JSON: &str = "the body is not whole JSON";
     let outer: &RawValue = serde_json::from_str(body).map_err(|_| NOT_JSON)?;
     let inner;

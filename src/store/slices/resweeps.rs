@@ -101,3 +101,6 @@ pub(super) fn plan(tx: &Connection, slice: SliceId, resweep: &Resweep) -> rusqli
 pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,7 @@ const KINDS: [MutationKind; 4] = [
     MutationKind::Remediation,
     MutationKind::Release,
 ];
-const TICK: Duration = Duration::from_mins(15);
+const TICK: Duration = Duration::from_mins(30);
 const LAG: Duration = Duration::from_mins(6);
 const SWEEPS: [u64; 3] = [1, 24, 7 * 24];
 
@@ -55,7 +55,7 @@ async fn month(
     let toml = format!(
         "[sources.etd]\ntype = \"cisco_etd\"\nbase_url = \"{}\"\nclient_id = \"sim-client\"\n\
          client_secret = \"sim-secret\"\napi_key = \"sim-api-key\"\nstart = \"{}\"\n\
-         schedule = {{ every = \"15m\" }}\n\
+         schedule = {{ every = \"30m\" }}\n\
          rate_limit = {{ per_second = 100000, burst = 100000 }}\n{extra}\n",
         simulation.etd_url,
         begin(),
@@ -99,7 +99,7 @@ fn changes(deliveries: &BTreeMap<Uuid, Timestamp>, rng: &mut StdRng) -> Vec<Plan
         }
     }
     for n in 0..120_u64 {
-        let minutes = [25, 200, 30 * 60, 6 * 24 * 60][usize::try_from(n % 4).unwrap()];
+        let minutes = [40, 200, 30 * 60, 6 * 24 * 60][usize::try_from(n % 4).unwrap()];
         let ago = Duration::from_mins(minutes);
         let mutation = Mutation { ago, ..Mutation::some(MutationKind::LateArrival, 1) };
         planned.push(Planned { at: begin() + hours(150 + n * 4), mutation });
@@ -211,13 +211,13 @@ async fn thirty_days_of_changes_arrive_once_each() {
             if (9..30).contains(&days) {
                 assert_eq!(calls.unwrap(), 72, "one call a slice on day {days}, seed {seed}");
             }
-            // The ledger knows what a sweep may return, and for a day more.
+            // The ledger knows what a sweep may return and for a day more; it forgets whole days.
             for (id, delivered) in deliveries.iter().step_by(30) {
-                let key = Key::new(delivered.as_second().div_euclid(3600), &id.to_string());
+                let key = Key::at(*delivered, &id.to_string());
                 let known = month.store().look_up(stream, &[key]).unwrap()[0].is_some();
                 let age = at.duration_since(*delivered).as_hours();
                 let expected = (1..8 * 24).contains(&age);
-                assert!(known == expected || (8 * 24..8 * 24 + 4).contains(&age) || age == 0);
+                assert!(known == expected || (8 * 24..9 * 24 + 4).contains(&age) || age == 0);
             }
         }
         // After the last message there are sweeps only.
@@ -252,4 +252,89 @@ async fn thirty_days_of_changes_arrive_once_each() {
         messages += 1;
     }
     assert_eq!((messages, records.len()), (2_400 + 120, 0));
+    assert!(month.restarts > 10, "{} restarts", month.restarts);
+}
+
+/// Searches that the vendor answered.
+fn searches(simulation: &Simulation) -> u64 {
+    simulation.stats().etd.calls["POST /v1/messages/search 200"]
+}
+
+#[tokio::test]
+async fn a_day_without_changes_costs_calls_only() {
+    for sweep in [24, 7 * 24] {
+        let clock = Arc::new(ManualClock::at(begin() + hours(24) + LAG));
+        let simulation = vendor(&clock, 2_500, 1).await;
+        let extra = format!("resweep = [ {{ after = \"{sweep}h\" }} ]");
+        let mut month = month(sweep, &clock, &simulation, &extra).await;
+        month.activate().await;
+        month.drain().await;
+        assert_eq!(month.events.len(), 2_500);
+        let before = searches(&simulation);
+        clock.advance(hours(sweep));
+        month.activate().await;
+        let (name, today) = (&month.config.name, day(clock.now()));
+        let resweep = month.store().calls_of(name, &today, Pass::Resweep).unwrap();
+        let live = month.store().calls_of(name, &today, Pass::Live).unwrap();
+        assert_eq!(searches(&simulation) - before, resweep + live);
+        assert!(resweep <= 25 + 24, "{resweep} calls {sweep} hours later");
+        month.drain().await;
+        assert_eq!(month.events.len(), 2_500);
+    }
+}
+
+#[tokio::test]
+async fn a_narrowed_sweep_sees_convictions_and_concludes_nothing_from_absence() {
+    let clock = Arc::new(ManualClock::at(begin()));
+    let simulation = vendor(&clock, 60, 1).await;
+    let deliveries = deliveries(&clock, &simulation);
+    let sweeps = "resweep = [ { after = \"1h\", verdicts = [\"phishing\", \"malicious\"] },
+        { after = \"24h\" } ]";
+    let mut month = month(2, &clock, &simulation, sweeps).await;
+    let first = begin() + hours(10);
+    let (convicted, cleared): (Vec<_>, Vec<_>) = deliveries
+        .iter()
+        .filter(|(_, at)| **at < first - LAG)
+        .partition(|(id, _)| id.as_u128() % 2 == 0);
+    assert!(convicted.len() > 5 && cleared.len() > 5);
+    clock.set(first);
+    month.activate().await;
+    for (ids, kind) in
+        [(&convicted, MutationKind::RetroVerdict), (&cleared, MutationKind::Clearance)]
+    {
+        for (id, _) in ids {
+            simulation.mutate(&Mutation::of(kind, **id));
+        }
+    }
+    // The first sweep of what was older is over.
+    let swept: BTreeSet<String> = deliveries
+        .iter()
+        .filter(|(id, at)| **at >= begin() + hours(9) && convicted.iter().any(|c| c.0 == *id))
+        .map(|(id, _)| id.to_string())
+        .collect();
+    for hour in 11..=40 {
+        clock.set(begin() + hours(hour));
+        month.activate().await;
+        month.drain().await;
+        let changed = month.events.iter().filter(|event| event.revision() > 1);
+        let changed: BTreeSet<String> =
+            changed.map(|event| event.text("record_id").to_owned()).collect();
+        if hour < 24 {
+            assert!(changed.is_subset(&swept), "{changed:?}");
+            assert!(hour < 12 || changed == swept, "{changed:?} {swept:?}");
+        }
+    }
+    assert!(!swept.is_empty());
+    for event in &month.events {
+        assert_ne!(event.text("change"), "vanished");
+        assert_eq!(event.revision() > 1, event.text("change") == "changed", "{}", event.text);
+    }
+    for message in simulation.truth() {
+        let id = message.id.to_string();
+        let events: Vec<&Event> =
+            month.events.iter().filter(|event| event.text("record_id") == id).collect();
+        let mutated = message.time < first - LAG;
+        assert_eq!(events.len(), 1 + usize::from(mutated), "{message:?}");
+        assert_eq!(content(&events.last().unwrap().text), message.content);
+    }
 }

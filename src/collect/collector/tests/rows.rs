@@ -1,0 +1,210 @@
+//! Windows whose answers are all there is: rows that go and come back, and answers in doubt.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{
+    config::{ProofpointSer, Resweep},
+    domain::slice::Interval,
+    source::proofpoint_ser::read_summary,
+};
+
+/// Answers each window in order; with nothing once there is no more.
+#[derive(Default)]
+struct Relay {
+    answers: Mutex<BTreeMap<Timestamp, VecDeque<String>>>,
+    asked: Mutex<Vec<Interval>>,
+}
+
+impl Source for Relay {
+    fn vendor(&self) -> &'static str {
+        "proofpoint_ser"
+    }
+
+    fn stream(&self) -> Stream {
+        Stream::Summary
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { retention: None, aligned: true, whole: true, page_size: 1 }
+    }
+
+    async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
+        self.asked.lock().unwrap().push(query.interval);
+        let mut answers = self.answers.lock().unwrap();
+        let body = answers.get_mut(&query.interval.start()).and_then(VecDeque::pop_front);
+        let body = body.unwrap_or_else(|| body_of(&[]));
+        read_summary(&body, query.interval).map_err(Fault::transient)
+    }
+
+    async fn probe(&self, _: Timestamp) -> Result<String, Fault> {
+        Ok(String::new())
+    }
+}
+
+/// An answer with rows of these users and successes.
+fn body_of(rows: &[(&str, u64)]) -> String {
+    let row = |(user, success): &(&str, u64)| {
+        format!(
+            r#"{{"applicationName":"A","applicationUserName":"{user}","status":{{"success":{success}}}}}"#
+        )
+    };
+    let rows: Vec<String> = rows.iter().map(row).collect();
+    format!(r#"{{"applicationUsers":[{}]}}"#, rows.join(","))
+}
+
+const WINDOW: &str = "2026-11-20T08:00:00Z";
+
+/// Readings of the first window, an hour apart.
+fn bench(slice: Duration, answers: &[(&str, &[String])]) -> Bench<Relay> {
+    let Bench { collector, clock, _directory: directory } = Bench::new(Vec::new());
+    let hours = |hours| Resweep { after: Duration::from_hours(hours), verdicts: Vec::new() };
+    let config = config::Source {
+        slice,
+        resweep: (1..8).map(hours).collect(),
+        vendor: Vendor::ProofpointSer(ProofpointSer {
+            base_url: String::new(),
+            token_url: String::new(),
+            summary_path: String::new(),
+            client_id: String::new(),
+            client_secret: Secret::plain("secret"),
+        }),
+        ..(*collector.config).clone()
+    };
+    let answers = answers.iter().map(|(start, bodies)| {
+        (start.parse().unwrap(), bodies.iter().cloned().collect::<VecDeque<_>>())
+    });
+    let source = Relay { answers: Mutex::new(answers.collect()), ..Relay::default() };
+    let Collector { pace, store, max_spool, activation, stop, memory, .. } = collector;
+    let (config, source) = (Arc::new(config), Arc::new(source));
+    let collector = Collector {
+        config,
+        source,
+        pace,
+        store,
+        clock: clock.clone(),
+        max_spool,
+        activation,
+        stop,
+        memory,
+    };
+    Bench { collector, clock, _directory: directory }
+}
+
+impl Bench<Relay> {
+    async fn hour_later(&mut self) -> Step {
+        self.clock.advance(Duration::from_hours(1));
+        self.collector.activation.activate();
+        self.run().await
+    }
+
+    fn restart(&mut self) {
+        self.collector.memory = Arc::new(Memory::new(StdRng::seed_from_u64(2)));
+        self.collector.activation.activate();
+    }
+
+    /// Times that the window was asked for.
+    fn readings(&self) -> usize {
+        let asked = self.collector.source.asked.lock().unwrap();
+        asked.iter().filter(|window| window.start().to_string() == WINDOW).count()
+    }
+
+    /// User, revision, change and delta of `success` of each event.
+    fn told(&self) -> Vec<(String, u64, String, i64)> {
+        let told = |event: &serde_json::Value| {
+            let (user, post) =
+                (event["applicationUserName"].as_str().unwrap(), &event["postrider"]);
+            let change = post["change"].as_str().unwrap().to_owned();
+            let delta = post["delta"]["status"]["success"].as_i64().unwrap();
+            (user.to_owned(), post["revision"].as_u64().unwrap(), change, delta)
+        };
+        self.events().iter().map(told).collect()
+    }
+}
+
+fn event(user: &str, revision: u64, change: &str, delta: i64) -> (String, u64, String, i64) {
+    (user.to_owned(), revision, change.to_owned(), delta)
+}
+
+#[tokio::test]
+async fn a_row_that_vanishes_is_told_once_and_comes_back_as_its_next_revision() {
+    let (both, one) = (body_of(&[("a", 5), ("b", 7)]), body_of(&[("a", 5)]));
+    let answers = [both.clone(), one.clone(), one.clone(), both.clone(), one];
+    let mut bench = bench(Duration::from_hours(1), &[(WINDOW, &answers)]);
+    bench.run().await;
+    for _ in 0..4 {
+        assert_eq!(bench.hour_later().await, Step::Idle);
+    }
+    let expected = [
+        event("a", 1, "new", 5),
+        event("b", 1, "new", 7),
+        event("b", 2, "vanished", -7),
+        event("b", 3, "changed", 7),
+        event("b", 4, "vanished", -7),
+    ];
+    assert_eq!(bench.told(), expected);
+    let gone = &bench.events()[2]["postrider"];
+    assert_eq!(gone["window_start"], WINDOW);
+    assert_eq!(gone["previous"]["status"], serde_json::json!({ "success": 7 }));
+    assert_eq!(gone["changed"], serde_json::json!(["details", "status"]));
+}
+
+#[tokio::test]
+async fn rows_of_another_window_of_the_same_hour_are_left_alone() {
+    let row = || body_of(&[("a", 5)]);
+    let half = "2026-11-20T08:30:00Z";
+    let answers: [(&str, &[String]); 2] =
+        [(WINDOW, &[row(), body_of(&[("z", 1)])]), (half, &[row(), row()])];
+    let mut bench = bench(Duration::from_mins(30), &answers);
+    bench.run().await;
+    bench.hour_later().await;
+    let told = bench.told();
+    let gone: Vec<_> = told.iter().filter(|told| told.2 == "vanished").collect();
+    assert_eq!(gone, [&event("a", 2, "vanished", -5)], "{told:?}");
+    let gone = bench.events().into_iter().find(|e| e["postrider"]["change"] == "vanished");
+    assert_eq!(gone.unwrap()["postrider"]["window_start"], WINDOW);
+}
+
+#[tokio::test]
+async fn an_entirely_empty_answer_is_fetched_again_before_it_is_believed() {
+    let both = body_of(&[("a", 5), ("b", 7)]);
+    for (second, believed) in [(both.clone(), 0), (body_of(&[]), 2)] {
+        let answers = [both.clone(), body_of(&[]), second];
+        let mut bench = bench(Duration::from_hours(1), &[(WINDOW, &answers)]);
+        bench.run().await;
+        let Step::Waiting { until, person: false, .. } = bench.hour_later().await else {
+            panic!("it is believed at once")
+        };
+        assert_eq!(until, bench.clock.now() + Duration::from_mins(1));
+        assert_eq!(bench.told().len(), 2);
+        // The doubt outlives the process.
+        bench.restart();
+        assert!(matches!(bench.run().await, Step::Waiting { .. }));
+        assert_eq!(bench.readings(), 2);
+        bench.clock.set(until);
+        assert_eq!(bench.run().await, Step::Idle);
+        assert_eq!((bench.readings(), bench.told().len()), (3, 2 + believed));
+        if believed > 0 {
+            let mut gone = bench.told().split_off(2);
+            gone.sort();
+            assert_eq!(gone, [event("a", 2, "vanished", -5), event("b", 2, "vanished", -7)]);
+            // What is known to be gone is no reason for doubt.
+            assert_eq!(bench.hour_later().await, Step::Idle);
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_may_be_what_seems_to_be_missing() {
+    let both = body_of(&[("a", 5), ("b", 7)]);
+    let odd = both.replace(
+        r#"{"applicationName":"A","applicationUserName":"b""#,
+        r#""row b", {"applicationName":"B","applicationUserName":"c""#,
+    );
+    let answers = [both, odd];
+    let mut bench = bench(Duration::from_hours(1), &[(WINDOW, &answers)]);
+    bench.run().await;
+    bench.hour_later().await;
+    let told = bench.told();
+    assert!(told.iter().all(|told| told.2 == "new") && told.len() == 3, "{told:?}");
+}
