@@ -58,10 +58,10 @@ impl Bar {
             text.push_str(&trouble);
         }
         if self.is_terminal {
+            self.drawn.set_message(text);
             self.drawn.set_prefix(format!("backfill {}", request.id));
             self.drawn.set_length(whole);
             self.drawn.set_position(request.done_ms.min(whole));
-            self.drawn.set_message(text);
         } else if self.said.elapsed() >= LINE_EVERY {
             self.said = Instant::now();
             say(&format!("backfill {}: {text}", request.id));
