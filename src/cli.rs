@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod demo;
 pub mod once;
+pub mod plan;
 pub mod run;
 mod setup;
 pub mod simulate;
@@ -39,6 +40,8 @@ enum Command {
     Check(check::Args),
     /// Ask for a past range; the daemon (or this process, when none runs) works it off.
     Backfill(backfill::Args),
+    /// Show what a day, or a backfill, costs in calls, and whether that fits; asks nothing.
+    Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
@@ -105,6 +108,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(file, args).await,
         Command::Backfill(args) => backfill::run(file, args).await,
+        Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),

@@ -1,6 +1,7 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
 pub mod backfill;
+pub mod budget;
 mod collector;
 mod compose;
 mod diff;
@@ -11,6 +12,7 @@ mod licence;
 mod page;
 pub mod plan;
 pub mod react;
+mod spend;
 mod standing;
 mod vanish;
 

@@ -25,6 +25,8 @@ mod schema;
 pub mod secret;
 mod section;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 mod text;
 pub mod units;

@@ -1,10 +1,31 @@
 //! What collecting costs in calls, before anything is asked: pure.
+//!
+//! `ticks` tells when a schedule fires, `slices` makes the slices of a day by the collector's own
+//! planner, `pages` tells what a slice costs, `advice` which change makes a day fit.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
+use self::slices::Lengths;
 use crate::{config, domain::slice::Interval};
+
+mod advice;
+mod pages;
+mod slices;
+mod ticks;
+
+pub use advice::{Change, advice};
+pub use ticks::activations;
+
+/// Of a day's messages, those that a narrowed resweep reads: an assumption, since only the vendor
+/// knows. Where more messages are threats, more calls are made.
+pub const NARROWED: f64 = 0.05;
+/// Of the licence, of 7 and 30 days and of the whole period, and one for each hour of a day.
+const SURVEY: u64 = 4 + 24;
+/// The vendor counts all directions of a day in one answer.
+const RECONCILIATION: u64 = 1;
 
 /// What a range costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,20 +38,172 @@ pub struct Estimate {
     pub share_of_day: Option<f64>,
 }
 
-/// What it costs to fetch `range` once, at so many records a day.
-#[expect(clippy::cast_precision_loss, reason = "an estimate")]
-pub fn range(source: &config::Source, range: Interval, records_per_day: u64) -> Estimate {
-    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let length = range.end().duration_since(range.start()).unsigned_abs();
-    let slices = millis(length).div_ceil(millis(source.slice).max(1));
-    let page = match &source.vendor {
-        config::Vendor::CiscoEtd(etd) => u64::from(etd.page_size),
-        config::Vendor::ProofpointSer(_) => u64::MAX,
-    };
-    let records = records_per_day.saturating_mul(millis(length)) / 86_400_000;
-    let calls = slices + records / page;
-    let limit = source.rate_limit;
-    let seconds_at_limit = calls * millis(limit.window) / 1_000 / u64::from(limit.calls.max(1));
-    let share_of_day = limit.per_day.map(|most| calls as f64 / f64::from(most.max(1)));
-    Estimate { slices, calls, seconds_at_limit, share_of_day }
+/// What 24 hours cost when everything runs as planned.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayPlan {
+    pub records_per_day: u64,
+    /// How often the schedule fires.
+    pub activations: f64,
+    pub lines: Vec<Line>,
+    pub calls: u64,
+    /// How long the calls take at the rate limit, seconds.
+    pub seconds_at_limit: u64,
+    pub per_day: Option<u32>,
+    /// Of the day's quota, where there is one; may be above 1.
+    pub share_of_day: Option<f64>,
+    /// Whether the quota and the rate limit permit it.
+    pub fits: bool,
 }
+
+/// What the calls are for; those of the last three are made as pass `live`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum What {
+    Live,
+    Resweep,
+    /// Access tokens.
+    Tokens,
+    /// Comparing a day with the vendor's own count.
+    Reconciliation,
+    /// Asking what is used of the licence.
+    Survey,
+}
+
+impl What {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Resweep => "resweep",
+            Self::Tokens => "tokens",
+            Self::Reconciliation => "reconciliation",
+            Self::Survey => "survey",
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    #[serde(rename = "pass")]
+    pub what: What,
+    /// Of a resweep: which, by its age, such as `1d`.
+    pub after: Option<String>,
+    /// Of a resweep: whether it reads some verdicts only, of which [`NARROWED`] is assumed.
+    pub narrowed: bool,
+    pub slices: u64,
+    pub calls: u64,
+}
+
+impl DayPlan {
+    /// Slices and calls of one kind.
+    pub fn of(&self, what: What) -> (u64, u64) {
+        let lines = self.lines.iter().filter(|line| line.what == what);
+        lines.fold((0, 0), |(slices, calls), line| (slices + line.slices, calls + line.calls))
+    }
+
+    /// Calls that are made as pass `live`: all but the resweeps.
+    pub fn live(&self) -> u64 {
+        self.calls - self.of(What::Resweep).1
+    }
+}
+
+/// What the 24 hours from `from` cost at so many records a day, evenly spread, with everything
+/// collected until then.
+pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> DayPlan {
+    let made = slices::run(source, from);
+    let page = page_size(source);
+    let a_day = |count: f64| whole(count / made.days);
+    let line = |what, lengths: &Lengths, share: f64| {
+        let (slices, calls) = cost(lengths, per_milli(records_per_day) * share, page);
+        let (slices, calls) = (a_day(slices), a_day(calls));
+        Line { what, after: None, narrowed: false, slices, calls }
+    };
+    let single = |what, calls| Line { what, after: None, narrowed: false, slices: 0, calls };
+    let mut lines = vec![line(What::Live, &made.live, 1.0)];
+    for (resweep, lengths) in source.resweep.iter().zip(&made.resweeps) {
+        let narrowed = !resweep.verdicts.is_empty();
+        let share = if narrowed { NARROWED } else { 1.0 };
+        let after = Some(config::units::spoken(resweep.after));
+        lines.push(Line { after, narrowed, ..line(What::Resweep, lengths, share) });
+    }
+    lines.push(single(What::Tokens, a_day(made.tokens)));
+    match &source.vendor {
+        config::Vendor::CiscoEtd(etd) if etd.reconcile => {
+            lines.push(single(What::Reconciliation, RECONCILIATION));
+        }
+        config::Vendor::CiscoEtd(_) => {}
+        config::Vendor::ProofpointSer(_) => lines.push(single(What::Survey, SURVEY)),
+    }
+    let calls = lines.iter().map(|line| line.calls).sum();
+    let seconds_at_limit = seconds_at_limit(source, calls);
+    let share_of_day = share_of_day(source, calls);
+    DayPlan {
+        records_per_day,
+        activations: made.activations / made.days,
+        lines,
+        calls,
+        seconds_at_limit,
+        per_day: source.rate_limit.per_day,
+        share_of_day,
+        fits: share_of_day.is_none_or(|share| share <= 1.0) && seconds_at_limit <= 86_400,
+    }
+}
+
+/// What it costs to fetch `range` once, at so many records a day.
+pub fn range(source: &config::Source, range: Interval, records_per_day: u64) -> Estimate {
+    let lengths = slices::cut(range, source.slice);
+    let (slices, calls) = cost(&lengths, per_milli(records_per_day), page_size(source));
+    let (slices, calls) = (whole(slices), whole(calls));
+    let seconds_at_limit = seconds_at_limit(source, calls);
+    Estimate { slices, calls, seconds_at_limit, share_of_day: share_of_day(source, calls) }
+}
+
+/// Slices and calls.
+fn cost(lengths: &Lengths, records_per_milli: f64, page: Option<u32>) -> (f64, f64) {
+    lengths.iter().fold((0.0, 0.0), |(slices, calls), (millis, count)| {
+        let (count, records) = (float(*count), float(*millis) * records_per_milli);
+        (slices + count, calls + count * page.map_or(1.0, |page| pages::expected(records, page)))
+    })
+}
+
+/// `None` where an answer has no pages.
+fn page_size(source: &config::Source) -> Option<u32> {
+    match &source.vendor {
+        config::Vendor::CiscoEtd(etd) => Some(etd.page_size),
+        config::Vendor::ProofpointSer(_) => None,
+    }
+}
+
+fn seconds_at_limit(source: &config::Source, calls: u64) -> u64 {
+    let limit = source.rate_limit;
+    calls.saturating_mul(millis(limit.window)) / 1_000 / u64::from(limit.calls.max(1))
+}
+
+fn share_of_day(source: &config::Source, calls: u64) -> Option<f64> {
+    source.rate_limit.per_day.map(|most| float(calls) / f64::from(most.max(1)))
+}
+
+fn per_milli(per_day: u64) -> f64 {
+    float(per_day) / 86_400_000.0
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn float(count: u64) -> f64 {
+    count as f64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative")]
+fn whole(count: f64) -> u64 {
+    count.round() as u64
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative")]
+fn floor(count: f64) -> u64 {
+    count as u64
+}
+
+#[cfg(test)]
+mod tests;

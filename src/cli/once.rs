@@ -7,6 +7,7 @@ use rand::{SeedableRng, rngs::StdRng};
 use super::{Exit, complain, run::stop_on_signals, setup};
 use crate::{
     app::{self, Mode},
+    collect::budget,
     config::units,
     store::{Store, StoreError},
     telemetry,
@@ -30,12 +31,18 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let refused_before = refused(&store)?;
     let mode = Mode::Once { patience: args.patience };
     let clock = setup::clock();
-    let running = app::start(&config, store.clone(), clock, StdRng::from_os_rng(), mode).await?;
+    let running =
+        app::start(&config, store.clone(), clock.clone(), StdRng::from_os_rng(), mode).await?;
     let interrupted = stop_on_signals(&running.stop())?;
     let mut outcome = running.ended().await;
     let gaps = refused(&store)?.saturating_sub(refused_before);
     if gaps > 0 {
         outcome.undone.push(format!("the vendor cannot give {gaps} slices; see `status`"));
+    }
+    for source in config.sources.values() {
+        if let Some(held) = budget::held(&store, source, clock.now())? {
+            complain(&format!("{}: {held}", source.name));
+        }
     }
     for why in outcome.undone.iter().chain(&outcome.broken) {
         complain(&format!("not done: {why}"));

@@ -190,7 +190,7 @@ impl<S: Source> Collector<S> {
             Scope::Only(id) => {
                 let waiting = self.store.waiting_of(id)?;
                 // What the day leaves for backfills is spent.
-                let tomorrow = super::react::next_day(self.clock.now());
+                let tomorrow = crate::store::budget::midnight_after(self.clock.now());
                 Ok(waiting.map(|(count, at)| match last {
                     Pass::Backfill => (count, at),
                     Pass::Live | Pass::Resweep => (count, at.max(tomorrow)),

@@ -17,6 +17,7 @@ use super::{
     backfill::Scope,
     licence::Pending,
     plan::{self, Policy},
+    spend,
 };
 use crate::{
     clock::Clock,
@@ -58,6 +59,8 @@ pub struct Memory {
     streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
     /// Calls of the pace that the budget has counted.
     pub(super) counted: AtomicU64,
+    /// Fetches on their way, and what the day is expected to cost.
+    pub(super) spending: spend::Spending,
     /// Held from looking records up until they are committed, so that two slices cannot both take
     /// a record for new.
     pub(super) diffing: tokio::sync::Mutex<()>,
@@ -73,6 +76,7 @@ impl Memory {
             rng: Mutex::new(rng),
             streams: tokio::sync::OnceCell::new(),
             counted: AtomicU64::new(0),
+            spending: spend::Spending::default(),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
@@ -85,7 +89,7 @@ impl<S: Source> Task for Collector<S> {
     async fn step(&mut self) -> anyhow::Result<Step> {
         let now = self.clock.now();
         self.pace.recover(now);
-        self.note_activation(now);
+        self.notice(now);
         let stream = self.streams().await?[&self.source.stream()];
         if let Some(wait) = self.held(now).await? {
             return Ok(wait);
@@ -99,6 +103,8 @@ impl<S: Source> Task for Collector<S> {
         if let Some(wait) = self.held(self.clock.now()).await? {
             return Ok(wait);
         }
+        // What has to leave the rest of the day's calls to others is not waited for.
+        let last = self.last_pass(self.clock.now())?;
         let Some((count, until)) = self.waiting(stream, last)? else {
             if let Scope::Only(_) = self.scope {
                 return Ok(Step::Idle);
@@ -126,6 +132,15 @@ impl<S: Source> Collector<S> {
         self.memory.streams.get_or_try_init(number).await
     }
 
+    /// Whether there was an activation, which is then the last one.
+    pub(super) fn notice(&self, now: Timestamp) -> bool {
+        let activated = self.activation.take();
+        if activated {
+            *locked(&self.memory.activated) = Some(now);
+        }
+        activated
+    }
+
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
     /// all resweeps; and of backfills at any time.
     pub(super) async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
@@ -151,25 +166,13 @@ impl<S: Source> Collector<S> {
         self.store.plan_live(stream, plan.frontier, plan.lost, plan.slices, size).await
     }
 
-    /// Takes note of an activation, if there was one.
-    pub(super) fn note_activation(&self, now: Timestamp) {
-        if self.activation.take() {
-            *locked(&self.memory.activated) = Some(now);
-        }
+    pub(super) fn policy(&self) -> Policy {
+        Policy::of(&self.config, self.source.limits())
     }
 
     /// The last activation that was noted.
     pub(super) fn activated(&self) -> Option<Timestamp> {
         *locked(&self.memory.activated)
-    }
-
-    pub(super) fn policy(&self) -> Policy {
-        Policy::of(&self.config, self.source.limits())
-    }
-
-    /// The last pass that may spend calls now.
-    fn last_pass(&self, _now: Timestamp) -> Result<Pass, StoreError> {
-        Ok(Pass::Backfill)
     }
 
     /// Calls made and not counted yet, to be counted with the next commit.

@@ -52,7 +52,10 @@ impl<S: Source> Collector<S> {
             let room = self.config.max_in_flight.saturating_sub(busy.len());
             if next == Next::GoOn && room > 0 && !self.stop.is_cancelled() {
                 let now = self.clock.now();
-                let last = if self.activation.is_due() { Pass::Live } else { last };
+                // Else a long resweep or backfill would hold up what is live.
+                if self.notice(now) {
+                    self.plan(stream).await?;
+                }
                 let ready = self.ready(stream, last, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
@@ -89,6 +92,8 @@ impl<S: Source> Collector<S> {
             {
                 return Ok(Done { next: Next::Hold, worked });
             }
+            // Until what it cost is counted.
+            let _flight = self.memory.spending.fly();
             let query = Query {
                 interval: slice.interval,
                 page_token: slice.progress.page_token.clone(),

@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::{
     collector::{Collector, locked},
-    compose, react,
+    compose,
 };
 use crate::{
     domain::{
@@ -22,7 +22,7 @@ use crate::{
     source::{Source, pace::metered},
     store::{
         StoreError,
-        budget::{Calls, day},
+        budget::{Calls, day, midnight_after},
         ledger::Key,
         licence::SurveyCommit,
         slices::StreamId,
@@ -82,6 +82,10 @@ impl<S: Source> Collector<S> {
         if let Some(until) = not_before.filter(|until| *until > now) {
             return waiting(until);
         }
+        if self.spent(Pass::Live, now).await? {
+            return Ok(None);
+        }
+        let _flight = self.memory.spending.fly();
         let (answer, calls) = metered(self.source.survey(now)).await;
         let calls = self.bill(Pass::Live, calls, now);
         let found = match answer {
@@ -107,7 +111,7 @@ impl<S: Source> Collector<S> {
             Some((record, usage)) => self.tell_licence(stream, &record, usage, calls, now).await?,
             None => self.store.count_calls(calls).await?,
         }
-        let content_until = Some(react::next_day(now));
+        let content_until = Some(midnight_after(now));
         *locked(&self.memory.licence) = Pending { content_until, ..Pending::default() };
         Ok(Some(Step::Worked))
     }
@@ -185,5 +189,5 @@ fn may_pass(kind: Kind) -> bool {
 fn today(now: Timestamp) -> Interval {
     let start = now.as_second() - now.as_second().rem_euclid(24 * 3600);
     let start = Timestamp::from_second(start).unwrap_or(now);
-    Interval::new(start, react::next_day(now)).expect("a day ends after it begins")
+    Interval::new(start, midnight_after(now)).expect("a day ends after it begins")
 }

@@ -10,6 +10,7 @@ use crate::{
     fault::{Kind, backoff},
     source::Limits,
     store::{
+        budget::midnight_after,
         conditions::State,
         slices::{OpenSlice, Progress, Setback},
     },
@@ -62,7 +63,7 @@ pub fn react(
             Reaction { setback: again(until, None), pause: Some((State::Throttled, until)) }
         }
         Kind::QuotaSpent => {
-            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { next_day(now) };
+            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { midnight_after(now) };
             Reaction { setback: again(until, None), pause: Some((State::QuotaSpent, until)) }
         }
         Kind::Auth => {
@@ -118,13 +119,6 @@ fn smaller(slice: &OpenSlice, first_page_size: u32, now: Timestamp) -> Setback {
 
 fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
-}
-
-/// The vendor's next day; UTC is assumed, since it does not say.
-pub fn next_day(now: Timestamp) -> Timestamp {
-    let day = 24 * 3600;
-    let seconds = now.as_second();
-    Timestamp::from_second(seconds - seconds.rem_euclid(day) + day).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

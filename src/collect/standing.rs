@@ -1,20 +1,15 @@
 //! How a source is doing: what holds it, and what people are told.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tracing::{info, warn};
 
-use super::{
-    collector::{Collector, locked},
-    react,
-};
+use super::collector::{Collector, locked};
 use crate::{
-    domain::slice::Pass,
     source::Source,
     store::{
         StoreError,
-        budget::day,
         conditions::{Party, State},
     },
     supervisor::Step,
@@ -50,20 +45,6 @@ impl<S: Source> Collector<S> {
         }
         let why = condition.error.unwrap_or_else(|| condition.state.as_str().into());
         Ok(Some(Step::Waiting { until, why: format!("{name}: {why}"), person }))
-    }
-
-    /// Whether the day's calls are spent; if so the source pauses until the vendor's next day.
-    pub(super) async fn spent(&self, _pass: Pass, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(per_day) = self.config.rate_limit.per_day else { return Ok(false) };
-        let uncounted =
-            self.pace.calls().saturating_sub(self.memory.counted.load(Ordering::Relaxed));
-        if self.store.calls(&self.config.name, &day(now))? + uncounted < u64::from(per_day) {
-            return Ok(false);
-        }
-        let until = react::next_day(now);
-        let why = format!("the day's {per_day} calls (rate_limit.per_day) are spent");
-        self.tell(State::QuotaSpent, Some(until), Some(why), now).await?;
-        Ok(true)
     }
 
     pub(super) async fn tell_ok(&self, now: Timestamp) -> Result<(), StoreError> {

@@ -52,7 +52,7 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-/// An RFC 3339 time with its offset.
+/// An RFC 3339 time.
 pub fn time(text: &str) -> Result<Timestamp, String> {
     text.parse().map_err(|_| {
         format!(
@@ -96,7 +96,7 @@ pub(super) fn cron(text: &str, now: Timestamp) -> Result<(), String> {
 }
 
 /// The duration in the largest unit that divides it.
-pub(super) fn spoken(duration: Duration) -> String {
+pub fn spoken(duration: Duration) -> String {
     let seconds = duration.as_secs();
     for (unit, length) in [("d", 86_400), ("h", 3600), ("m", 60)] {
         if seconds >= length && seconds.is_multiple_of(length) {

@@ -15,6 +15,7 @@ mod kill;
 mod licence;
 mod malformed;
 mod month;
+mod plan;
 mod quirks;
 mod routes;
 mod rsyslog;

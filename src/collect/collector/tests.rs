@@ -31,6 +31,8 @@ struct Script {
     asked: Mutex<Vec<Query>>,
     /// Rung while it is asked next.
     ring: Mutex<Option<Arc<Activation>>>,
+    /// Takes its calls from here, each fetch as many as come next, or one.
+    pace: Option<(Arc<Pace>, Mutex<VecDeque<u32>>)>,
 }
 
 impl Source for Script {
@@ -51,6 +53,14 @@ impl Source for Script {
         if let Some(activation) = self.ring.lock().unwrap().take() {
             activation.activate();
         }
+        if let Some((pace, costs)) = &self.pace {
+            // Meanwhile the others ask, too.
+            tokio::task::yield_now().await;
+            let calls = costs.lock().unwrap().pop_front().unwrap_or(1);
+            for _ in 0..calls {
+                pace.take().await;
+            }
+        }
         self.answers.lock().unwrap().pop_front().unwrap_or_else(|| Ok(Page::default()))
     }
 
@@ -58,6 +68,8 @@ impl Source for Script {
         Ok(String::new())
     }
 }
+
+mod budget;
 
 const NOW: &str = "2026-11-20T09:00:00Z";
 

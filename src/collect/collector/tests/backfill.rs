@@ -103,7 +103,7 @@ async fn a_cancelled_backfill_asks_for_nothing_more_and_what_came_stays() {
     let id = bench.ask(3, Filter::default(), false).await;
     let stream = bench.collector.streams().await.unwrap()[&Stream::Messages];
     bench.collector.activation.activate();
-    bench.collector.note_activation(bench.clock.now());
+    bench.collector.notice(bench.clock.now());
     bench.collector.plan(stream).await.unwrap();
     let open = bench.store().ready_slices(stream, Pass::Backfill, bench.clock.now(), 9).unwrap();
     assert_eq!(open.len(), 4);

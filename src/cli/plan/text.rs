@@ -1,0 +1,112 @@
+//! The plan for people.
+
+use super::{Backfill, Plan, RecordsFrom};
+use crate::{
+    cli::status::grid,
+    estimate::{self, Estimate},
+};
+
+pub(super) fn table(plans: &[Plan]) -> String {
+    let mut table = grid(&["source", "pass", "slices", "calls", "share of the day"]);
+    for plan in plans {
+        let share = |calls: u64| percent(calls, plan.day.per_day);
+        for line in &plan.day.lines {
+            let mut what = line.what.as_str().to_owned();
+            if let Some(after) = &line.after {
+                what.extend([" after ", after, if line.narrowed { ", narrowed" } else { "" }]);
+            }
+            let slices = if line.slices > 0 { line.slices.to_string() } else { "-".into() };
+            let calls = line.calls;
+            table.add_row([&plan.source, &what, &slices, &calls.to_string(), &share(calls)]);
+        }
+        let calls = plan.day.calls;
+        let all = format!("a day of {}", plan.source);
+        table.add_row(["", &all, "", &calls.to_string(), &share(calls)]);
+    }
+    let mut text = table.trim_fmt();
+    for plan in plans {
+        for sentence in sentences(plan) {
+            text.extend(["\n", &plan.source, ": ", &sentence]);
+        }
+    }
+    text
+}
+
+fn sentences(plan: &Plan) -> Vec<String> {
+    let Plan { records_from, day, changes, held, due, backfill, .. } = plan;
+    let mut all = Vec::new();
+    let at_limit = duration(day.seconds_at_limit);
+    let quota = day.per_day.map(|most| format!(" of {most}")).unwrap_or_default();
+    let verdict = if day.fits { "it fits" } else { "it does NOT fit" };
+    all.push(format!("{}{quota} calls a day, {at_limit} at the rate limit: {verdict}", day.calls));
+    let records = day.records_per_day;
+    all.push(match records_from {
+        RecordsFrom::Assumed => {
+            format!("{records} messages a day are assumed; --records-per-day N says otherwise")
+        }
+        RecordsFrom::CommandLine => format!("for {records} messages a day, as given"),
+        RecordsFrom::Store => format!("for {records} messages a day, as collected so far"),
+        RecordsFrom::Irrelevant => "an answer has no pages: rows do not matter".into(),
+    });
+    let narrowing = changes.iter().any(|change| change.change.contains("verdicts"));
+    if narrowing || day.lines.iter().any(|line| line.narrowed) {
+        let share = estimate::NARROWED * 100.0;
+        all.push(format!("a narrowed resweep is assumed to read {share:.0} % of the messages"));
+    }
+    if !day.fits {
+        if changes.is_empty() {
+            all.push(
+                "no single change is enough: combine a longer `every` with fewer resweeps, or ask \
+                 the vendor for more calls"
+                    .into(),
+            );
+        } else {
+            all.push(
+                "live collection goes first, and what does not fit waits; each of these alone \
+                 makes it fit:"
+                    .into(),
+            );
+        }
+        all.extend(changes.iter().map(|c| format!("  {} ({} calls)", c.change, c.calls)));
+    }
+    if let Some(Estimate { slices, calls, seconds_at_limit, .. }) = due {
+        let at_limit = duration(*seconds_at_limit);
+        all.push(format!(
+            "`run` begins with what is due already: {slices} slices, {calls} calls, {at_limit}"
+        ));
+    }
+    all.extend(held.as_ref().map(|held| format!("today {held}")));
+    if let Some(Backfill { from, to, estimate, days }) = backfill {
+        let Estimate { slices, calls, seconds_at_limit, .. } = estimate;
+        let at_limit = duration(*seconds_at_limit);
+        let share = match day.per_day {
+            Some(_) => format!(", {} of a day's", percent(*calls, day.per_day)),
+            None => String::new(),
+        };
+        let beside = match days {
+            Some(1) => "within a day beside the daily calls".to_owned(),
+            Some(days) => format!("{days} days beside the daily calls"),
+            None => "it would never end, since the daily calls leave nothing".to_owned(),
+        };
+        all.push(format!(
+            "a backfill from {from} to {to}: {slices} slices, {calls} calls{share}, {at_limit} at \
+             the rate limit; {beside}"
+        ));
+    }
+    all
+}
+
+fn percent(calls: u64, per_day: Option<u32>) -> String {
+    let Some(most) = per_day else { return "no limit".into() };
+    let most = u64::from(most.max(1));
+    let tenths = (calls.saturating_mul(1000) + most / 2) / most;
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7_200 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
