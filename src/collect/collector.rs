@@ -149,8 +149,7 @@ impl<S: Source> Collector<S> {
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
     /// all resweeps; and of backfills at any time.
     pub(super) async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
-        // Apart: it would make the future of each step large.
-        Box::pin(self.plan_backfills(stream)).await?;
+        self.plan_backfills(stream).await?;
         let Some(activated) = self.activated() else { return Ok(()) };
         if matches!(self.scope, Scope::Only(_)) {
             return Ok(());
