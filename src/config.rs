@@ -37,6 +37,7 @@ pub use load::{Loaded, default_file, load};
 pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;
 pub use secret::Secret;
+pub(crate) use section::{nearest, one_of};
 
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -56,7 +56,7 @@ impl<S: Source> Collector<S> {
                 if self.notice(now) {
                     self.plan(stream).await?;
                 }
-                let ready = self.store.ready_slices(stream, last, now, busy.len() + room)?;
+                let ready = self.ready(stream, last, now, busy.len() + room)?;
                 let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
                 for slice in ready.take(room).collect::<Vec<_>>() {
                     busy.insert(slice.id);
@@ -82,6 +82,10 @@ impl<S: Source> Collector<S> {
         let mut worked = false;
         loop {
             let now = self.clock.now();
+            // Whoever cancels a backfill closes its slices.
+            if slice.pass == Pass::Backfill && !self.store.is_open(slice.id)? {
+                return Ok(Done { next: Next::GoOn, worked });
+            }
             if self.stop.is_cancelled()
                 || self.spent(slice.pass, now).await?
                 || self.store.spool_bytes()? >= self.max_spool

@@ -6,6 +6,7 @@ mod check;
 mod harness;
 mod records;
 
+mod backfill;
 mod calls;
 mod cli;
 mod coverage;
