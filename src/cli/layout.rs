@@ -73,6 +73,11 @@ pub(super) fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String
     lines
 }
 
+/// A number of things.
+pub(super) fn count(number: u64, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A length of time in its greatest units.
 pub(super) fn duration(seconds: i64) -> String {
     let whole = SignedDuration::from_secs(seconds);
@@ -116,8 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn lengths() {
+    fn lengths_and_counts() {
         let lengths = [59, 60, 3_600, 5_400, 259_200, 262_800].map(duration);
+        assert_eq!([0, 1, 2].map(|n| count(n, "call")), ["0 calls", "1 call", "2 calls"]);
         assert_eq!(lengths, ["59 s", "1 min", "1 h", "1 h 30 min", "3 d", "3 d 1 h"]);
     }
 }

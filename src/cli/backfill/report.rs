@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{super::status::grid, filter};
+use super::{
+    super::layout::{count, drawn, grid},
+    filter,
+};
 use crate::{
     domain::filter::Filter,
     estimate::Estimate,
@@ -106,7 +109,7 @@ pub(super) fn table(requests: &[Request]) -> String {
             request.ended.map_or_else(|| "-".into(), |at| format!("{at:.0}")),
         ]);
     }
-    table.trim_fmt()
+    drawn(table)
 }
 
 /// Whole per cents, 100 only when all is done.
@@ -145,7 +148,11 @@ impl Report {
             RequestState::Cancelled => "was cancelled",
         };
         let head = format!(
-            "backfill {id} of {source} from {from} to {to} {state}: {records} records in {slices} slices, {events} events, {calls} calls"
+            "backfill {id} of {source} from {from} to {to} {state}: {} in {}, {}, {}",
+            count(*records, "record"),
+            count(*slices, "slice"),
+            count(*events, "event"),
+            count(*calls, "call")
         );
         let part = |part: &Part| {
             let Part { from, to, state, reason } = part;

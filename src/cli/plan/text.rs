@@ -2,7 +2,7 @@
 
 use super::{Backfill, Plan, RecordsFrom};
 use crate::{
-    cli::layout::{drawn, duration, grid, width, wrapped},
+    cli::layout::{count, drawn, duration, grid, width, wrapped},
     estimate::{self, Estimate},
 };
 
@@ -74,7 +74,9 @@ fn sentences(plan: &Plan) -> Vec<String> {
     if let Some(Estimate { slices, calls, seconds_at_limit, .. }) = due {
         let at_limit = time(*seconds_at_limit);
         all.push(format!(
-            "`run` begins with what is due already: {slices} slices, {calls} calls, {at_limit}"
+            "`run` begins with what is due already: {}, {}, {at_limit}",
+            count(*slices, "slice"),
+            count(*calls, "call")
         ));
     }
     all.extend(held.as_ref().map(|held| format!("today {held}")));
@@ -91,8 +93,9 @@ fn sentences(plan: &Plan) -> Vec<String> {
             None => "it would never end, since the daily calls leave nothing".to_owned(),
         };
         all.push(format!(
-            "a backfill from {from} to {to}: {slices} slices, {calls} calls{share}, {at_limit} at \
-             the rate limit; {beside}"
+            "a backfill from {from} to {to}: {}, {}{share}, {at_limit} at the rate limit; {beside}",
+            count(*slices, "slice"),
+            count(*calls, "call")
         ));
     }
     all
