@@ -2,12 +2,13 @@
 //! time.
 
 use comfy_table::{ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 /// Words longer than this may be broken: paths and addresses.
-const LONGEST_WORD: usize = 20;
-/// Of a cell, both sides.
+const LONGEST_WORD: usize = 12;
+/// What a column takes beside its words: a blank on both sides, and one between columns.
 const PADDING: usize = 2;
+const BETWEEN: usize = 1;
 
 /// Columns of the terminal; `None` into a pipe or a file, where lines may be as long as they are.
 pub(super) fn width() -> Option<usize> {
@@ -41,7 +42,7 @@ fn fitted(mut table: Table, width: Option<usize>) -> Table {
             *longest = words.fold(*longest, usize::max).min(LONGEST_WORD);
         }
     }
-    if longest.iter().map(|word| word + PADDING).sum::<usize>() <= width {
+    if longest.iter().map(|word| word + PADDING + BETWEEN).sum::<usize>() <= width {
         for (column, word) in table.column_iter_mut().zip(longest) {
             let least = u16::try_from(word + PADDING).unwrap_or(u16::MAX);
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
@@ -78,6 +79,20 @@ pub(super) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }
 
+/// How long calls take at the rate limit, in seconds.
+pub(super) fn at_limit(seconds: u64) -> String {
+    match i64::try_from(seconds) {
+        Ok(0) => "less than a second".to_owned(),
+        Ok(seconds) => duration(seconds),
+        Err(_) => "for ever".to_owned(),
+    }
+}
+
+/// A time in a table, which breaks between day and hour where there is little room.
+pub(super) fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%SZ").to_string()
+}
+
 /// A length of time in its greatest units.
 pub(super) fn duration(seconds: i64) -> String {
     let whole = SignedDuration::from_secs(seconds);
@@ -101,13 +116,13 @@ mod tests {
     fn a_narrow_table_breaks_no_words() {
         let table = || {
             let mut table = grid(&["gap in", "state", "from", "reason"]);
-            table.add_row(["live", "waiting", "2026-11-22T08:33:36Z", "the vendor is slow today"]);
+            table.add_row(["live", "waiting", "2026-11-22 08:33:36Z", "the vendor is slow today"]);
             table
         };
         assert_eq!(fitted(table(), None).to_string().lines().count(), 3);
-        let narrow = fitted(table(), Some(56)).to_string();
-        assert!(narrow.lines().all(|line| line.chars().count() <= 56), "{narrow}");
-        for whole in ["waiting", "2026-11-22T08:33:36Z", "vendor"] {
+        let narrow = fitted(table(), Some(46)).to_string();
+        assert!(narrow.lines().all(|line| line.chars().count() <= 46), "{narrow}");
+        for whole in ["waiting", "2026-11-22", "08:33:36Z", "vendor"] {
             assert!(narrow.contains(whole), "{narrow}");
         }
         let too_narrow = fitted(table(), Some(30)).to_string();

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Bytes a year that the licence has for an application user: a third more than it sends.
-const THROUGHPUT_OF_A_USER: u64 = 80 << 30;
+pub(super) const THROUGHPUT_OF_A_USER: u64 = 80 << 30;
 
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "they are flags of a command line")]

@@ -6,7 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{
-    super::{Exit, complain, layout::duration, plan::MESSAGES, setup},
+    super::{Exit, complain, layout::at_limit, plan::MESSAGES, setup},
     AskArgs, filter, follow, open, say,
 };
 use crate::{
@@ -141,7 +141,7 @@ fn estimated(
     if !filter.is_empty() {
         text = format!("{text}, narrowed to {filter}");
     }
-    let time = duration(i64::try_from(estimate.seconds_at_limit).unwrap_or(i64::MAX));
+    let time = at_limit(estimate.seconds_at_limit);
     text = format!(
         "{text}\n  slices: {}\n  calls: about {}{}, at {basis}\n  time at the rate limit: {time}",
         estimate.slices,

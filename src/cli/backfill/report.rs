@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    super::layout::{count, drawn, grid},
+    super::layout::{count, drawn, grid, time, width, wrapped},
     filter,
 };
 use crate::{
@@ -85,28 +85,26 @@ pub(super) fn items(requests: &[Request]) -> Vec<Item> {
 }
 
 pub(super) fn table(requests: &[Request]) -> String {
-    let mut table = grid(&[
-        "id", "source", "from", "to", "filter", "state", "done", "records", "events", "calls",
-        "asked", "ended",
-    ]);
+    let mut table =
+        grid(&["id", "source", "from", "to", "state", "done", "records", "events", "filter"]);
     for request in requests {
         let mut asked = filter::text(&request.narrow);
         if request.resend {
             asked.push_str(if asked.is_empty() { "(resend)" } else { " (resend)" });
         }
+        if asked.is_empty() {
+            asked.push('-');
+        }
         table.add_row([
             request.id.to_string(),
             request.source.clone(),
-            request.range.start().to_string(),
-            request.range.end().to_string(),
-            asked,
+            time(request.range.start()),
+            time(request.range.end()),
             request.state.as_str().to_owned(),
             percent(request),
             request.records.to_string(),
             request.events.to_string(),
-            request.calls.to_string(),
-            format!("{:.0}", request.asked),
-            request.ended.map_or_else(|| "-".into(), |at| format!("{at:.0}")),
+            asked,
         ]);
     }
     drawn(table)
@@ -160,6 +158,8 @@ impl Report {
         };
         let missing = self.missing.iter().map(part);
         let undone = self.undone.iter().map(|why| format!("not done: {why}"));
-        std::iter::once(head).chain(missing).chain(undone).collect::<Vec<_>>().join("\n  ")
+        let parts = missing.chain(undone).map(|part| format!("  {part}"));
+        let parts = std::iter::once(head).chain(parts).map(|part| wrapped(&part, 4, width()));
+        parts.collect::<Vec<_>>().join("\n")
     }
 }

@@ -1,10 +1,8 @@
 //! The report for people: strips, gaps, counts.
 
-use jiff::Timestamp;
-
 use super::strip;
 use crate::{
-    cli::layout::{drawn, duration, grid},
+    cli::layout::{drawn, duration, grid, time},
     coverage::{
         State,
         report::{PassReport, Report, Seconds, StreamReport},
@@ -35,6 +33,13 @@ pub(super) fn text(report: &Report, width: usize) -> String {
     }
     parts.push(strip::legend());
     parts.join("\n\n")
+}
+
+/// The strips alone.
+pub(super) fn strips_alone(report: &Report, width: usize) -> String {
+    let width = width.saturating_sub(LABEL).clamp(10, 200);
+    let strips = report.sources.iter().map(|stream| strips(stream, report, width));
+    strips.chain([strip::legend()]).collect::<Vec<_>>().join("\n\n")
 }
 
 fn strips(stream: &StreamReport, report: &Report, width: usize) -> String {
@@ -74,8 +79,10 @@ fn missing(stream: &StreamReport) -> String {
     let elsewhere = Seconds(stream.missing_seconds.0 - shown);
     by_state.extend((elsewhere.0 > 0).then_some(("outside of what is shown", elsewhere)));
     let parts = by_state.into_iter().map(|(what, sum)| format!("{} {what}", length(sum)));
-    let parts = parts.collect::<Vec<_>>().join(", ");
-    format!("{} missing: {parts}", length(stream.missing_seconds))
+    match parts.collect::<Vec<_>>().as_slice() {
+        [one] => one.clone(),
+        parts => format!("{} missing: {}", length(stream.missing_seconds), parts.join(", ")),
+    }
 }
 
 fn gaps(stream: &StreamReport) -> Vec<String> {
@@ -86,7 +93,7 @@ fn gaps(stream: &StreamReport) -> Vec<String> {
         for gap in pass.gaps.iter().take(LISTED) {
             any = true;
             let reason = match gap.next_try {
-                Some(at) => format!("{} (next try {at:.0})", gap.reason),
+                Some(at) => format!("{} (next try {})", gap.reason, time(at)),
                 None => gap.reason.clone(),
             };
             table.add_row([
@@ -181,10 +188,6 @@ fn label(pass: &PassReport) -> String {
         Some(after) => format!("{} {after}", pass.pass),
         None => pass.pass.to_owned(),
     }
-}
-
-fn time(at: Timestamp) -> String {
-    format!("{at:.0}")
 }
 
 fn length(seconds: Seconds) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Backfill, Plan, RecordsFrom};
 use crate::{
-    cli::layout::{count, drawn, duration, grid, width, wrapped},
+    cli::layout::{self, count, drawn, grid, width, wrapped},
     estimate::{self, Estimate},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn table(plans: &[Plan]) -> String {
 fn sentences(plan: &Plan) -> Vec<String> {
     let Plan { records_from, day, changes, held, due, backfill, .. } = plan;
     let mut all = Vec::new();
-    let at_limit = time(day.seconds_at_limit);
+    let at_limit = layout::at_limit(day.seconds_at_limit);
     let quota = day.per_day.map(|most| format!(" of {most}")).unwrap_or_default();
     let verdict = if day.fits { "it fits" } else { "it does NOT fit" };
     all.push(format!("{}{quota} calls a day, {at_limit} at the rate limit: {verdict}", day.calls));
@@ -72,7 +72,7 @@ fn sentences(plan: &Plan) -> Vec<String> {
         all.extend(changes.iter().map(|c| format!("  {} ({} calls)", c.change, c.calls)));
     }
     if let Some(Estimate { slices, calls, seconds_at_limit, .. }) = due {
-        let at_limit = time(*seconds_at_limit);
+        let at_limit = layout::at_limit(*seconds_at_limit);
         all.push(format!(
             "`run` begins with what is due already: {}, {}, {at_limit}",
             count(*slices, "slice"),
@@ -82,7 +82,7 @@ fn sentences(plan: &Plan) -> Vec<String> {
     all.extend(held.as_ref().map(|held| format!("today {held}")));
     if let Some(Backfill { from, to, estimate, days }) = backfill {
         let Estimate { slices, calls, seconds_at_limit, .. } = estimate;
-        let at_limit = time(*seconds_at_limit);
+        let at_limit = layout::at_limit(*seconds_at_limit);
         let share = match day.per_day {
             Some(_) => format!(", {} of a day's", percent(*calls, day.per_day)),
             None => String::new(),
@@ -109,11 +109,4 @@ fn percent(calls: u64, per_day: Option<u32>) -> String {
     }
     let tenths = (calls.saturating_mul(1000) + most / 2) / most;
     format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
-fn time(seconds: u64) -> String {
-    if seconds == 0 {
-        return "less than a second".to_owned();
-    }
-    duration(i64::try_from(seconds).unwrap_or(i64::MAX))
 }

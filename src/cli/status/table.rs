@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{Health, Open, SourceStatus, Status};
 use crate::{
-    cli::layout::{drawn, duration, grid, width, wrapped},
+    cli::layout::{drawn, duration, grid, time, width, wrapped},
     health::state::{seconds, words},
 };
 
@@ -26,7 +26,7 @@ pub(super) fn table(status: &Status) -> String {
         sources.add_row([
             format!("{} {}", source.source, source.stream),
             state_words(&source.health),
-            source.covered_to.map_or_else(|| "-".into(), |at| at.to_string()),
+            source.covered_to.map_or_else(|| "-".into(), time),
             source.lag_seconds.map_or_else(|| "-".into(), duration),
             open,
             (source.lost_slices + source.refused_slices).to_string(),
@@ -100,7 +100,7 @@ fn attention(open: &[Open], now: Timestamp) -> String {
 fn state_words(health: &Health) -> String {
     let state = health.state.replace('_', " ");
     match health.paused_until {
-        Some(until) => format!("{state}, until {until:.0}"),
+        Some(until) => format!("{state}, until {}", time(until)),
         None => state,
     }
 }
