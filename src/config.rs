@@ -154,6 +154,17 @@ pub enum Schedule {
     Cron(String),
 }
 
+impl Schedule {
+    /// When a source that runs was activated last, at the earliest.
+    pub fn last_before(&self, now: Timestamp) -> Timestamp {
+        let last = match self {
+            Self::Every(every) => now.checked_sub(*every).ok(),
+            Self::Cron(cron) => units::last_tick(cron, now),
+        };
+        last.unwrap_or(now)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Start {
     /// This long before the first run.
