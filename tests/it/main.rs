@@ -16,6 +16,7 @@ mod kill;
 mod licence;
 mod malformed;
 mod month;
+mod outage;
 mod plan;
 mod quirks;
 mod routes;
