@@ -10,6 +10,7 @@ mod forget;
 mod histories;
 mod keep;
 mod licence;
+mod outage;
 mod page;
 pub mod plan;
 pub mod react;

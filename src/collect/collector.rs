@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::{
     licence::Pending,
+    outage::Faults,
     plan::{self, Policy},
     reconcile::Tries,
     spend,
@@ -66,6 +67,7 @@ pub struct Memory {
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
+    pub(super) faults: Faults,
     pub(super) reconciling: Mutex<Tries>,
     pub(super) licence: Mutex<Pending>,
 }
@@ -80,6 +82,7 @@ impl Memory {
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
+            faults: Faults::default(),
             reconciling: Mutex::default(),
             licence: Mutex::default(),
         }
