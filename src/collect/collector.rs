@@ -150,8 +150,11 @@ impl<S: Source> Collector<S> {
     pub(super) async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
         let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
         self.store.open_due(stream, activated).await?;
-        let open = self.store.waiting_slices(stream, Pass::Live)?.map_or(0, |(count, _)| count);
-        if open >= ENOUGH {
+        let open = self.store.waiting_slices(stream, Pass::Live)?;
+        // In an outage, slices that nobody tries are of no use; afterwards longer ones do.
+        let untried = open.is_some_and(|(_, first)| first == Timestamp::UNIX_EPOCH);
+        let enough = open.is_some_and(|(count, _)| count >= ENOUGH);
+        if enough || (untried && self.memory.faults.is_outage()) {
             return Ok(());
         }
         let policy = self.policy();

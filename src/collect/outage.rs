@@ -47,20 +47,68 @@ impl Faults {
 
     /// In an outage, the one slice that is to be tried next; else all of them.
     ///
-    /// By turns the first, which is missed most, and the one that failed least: no slice that
-    /// always fails keeps the others from being tried.
+    /// One that was never tried; else by turns the first, which is missed most, and the one that
+    /// failed least: no slice that always fails keeps the others from being tried.
     pub(super) fn choose(&self, mut ready: Vec<OpenSlice>) -> Vec<OpenSlice> {
-        let faults = self.0.load(Ordering::Relaxed);
-        if faults < OUTAGE {
+        if !self.is_outage() {
             return ready;
         }
-        let first = faults.is_multiple_of(2);
         let least = ready.iter().enumerate().min_by_key(|(_, slice)| slice.attempts);
-        let Some((index, _)) = least else { return ready };
-        vec![ready.swap_remove(if first { 0 } else { index })]
+        let Some((least, attempts)) = least.map(|(index, slice)| (index, slice.attempts)) else {
+            return ready;
+        };
+        let first = attempts > 0 && self.0.load(Ordering::Relaxed).is_multiple_of(2);
+        vec![ready.swap_remove(if first { 0 } else { least })]
     }
 
     pub(super) fn is_outage(&self) -> bool {
         self.0.load(Ordering::Relaxed) >= OUTAGE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::{SeedableRng, rngs::StdRng};
+
+    use super::*;
+    use crate::collect::react::tests::slice;
+
+    fn faults(count: u32) -> (Faults, Option<Duration>) {
+        let (faults, mut rng) = (Faults::default(), StdRng::seed_from_u64(1));
+        let kind = Kind::Transient { retry_after: None };
+        let wait = (0..count).map(|_| faults.add(kind, &mut rng)).last().flatten();
+        (faults, wait)
+    }
+
+    #[test]
+    fn the_source_waits_when_nothing_comes_and_goes_on_when_something_does() {
+        assert_eq!(faults(OUTAGE - 1).1, None);
+        let (faults, wait) = faults(OUTAGE + 30);
+        assert!(wait.is_some_and(|wait| (LONGEST / 2..=LONGEST).contains(&wait)), "{wait:?}");
+        assert!(faults.is_outage());
+        faults.well();
+        assert!(!faults.is_outage());
+    }
+
+    #[test]
+    fn what_is_of_one_slice_only_is_no_outage() {
+        let (faults, mut rng) = (Faults::default(), StdRng::seed_from_u64(1));
+        for _ in 0..2 * OUTAGE {
+            assert_eq!(faults.add(Kind::TooLarge, &mut rng), None);
+            assert_eq!(faults.add(Kind::TooEarly, &mut rng), None);
+        }
+    }
+
+    #[test]
+    fn a_slice_that_always_fails_keeps_no_other_from_being_tried() {
+        let tried = |count: u32, attempts: [u32; 3]| {
+            let ready = attempts.map(|attempts| slice(60, 100, attempts)).into();
+            let chosen = faults(count).0.choose(ready);
+            chosen.iter().map(|slice| slice.attempts).collect::<Vec<_>>()
+        };
+        assert_eq!(tried(OUTAGE - 1, [9, 0, 3]), [9, 0, 3]);
+        assert_eq!(tried(OUTAGE, [9, 5, 3]), [9]);
+        assert_eq!(tried(OUTAGE + 1, [9, 5, 3]), [3]);
+        assert_eq!(tried(OUTAGE, [9, 0, 3]), [0]);
     }
 }

@@ -121,6 +121,11 @@ fn still(key: &Key, row: &Row, matter: Matter, now: Timestamp) -> Option<Turn> {
         let row = Row { memo: Memo { noticed, ..row.memo.clone() }, ..row.clone() };
         Some(Turn { key: key.clone(), row: Some(row), event: None })
     };
+    // A gap that grows is named as it is when somebody looks, and when it closes.
+    if same && matter.telling.kind == Kind::Gap && said != Some(&matter.telling) {
+        let memo = Memo { telling: Some(matter.telling), noticed: None };
+        return Some(Turn { key: key.clone(), row: Some(Row { memo, ..row.clone() }), event: None });
+    }
     if same {
         return noticed.and_then(|_| keep(None));
     }

@@ -102,7 +102,9 @@ impl World {
         let home = Home::new();
         home.secret("secret", "sim-secret");
         let own = "client_secret = { file = \"secret\" }\nstart = \"1h\"\nmax_in_flight = 1\n\
-            schedule = { every = \"5m\" }\nresweep = [{ after = \"1h\" }, { after = \"24h\" }]\n";
+            schedule = { every = \"5m\" }\n\
+            resweep = [{ after = \"1h\" }, { after = \"24h\" }, { after = \"7d\" }]\n\
+            rate_limit = { per_second = 1000, burst = 100, per_day = 10000 }\n";
         let splunk = "acknowledgements = \"off\"\nmax_in_flight = 1";
         let secret = own.replace("\"secret\"", &format!("{:?}", home.path("secret")));
         home.configure(&[
