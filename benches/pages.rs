@@ -12,7 +12,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 use postrider::{
     clock::{Clock, ManualClock},
-    collect::{Collector, Memory},
+    collect::{Collector, Memory, backfill::Scope},
     config::{self, Config},
     domain::slice::Stream,
     fault::Fault,
@@ -157,6 +157,7 @@ impl Bench {
             store: store.clone(),
             clock: clock.clone(),
             max_spool: u64::MAX,
+            scope: Scope::Everything,
             activation: Arc::default(),
             stop: tokio_util::sync::CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),

@@ -1,7 +1,7 @@
 //! The composition root: a configuration in, a running system out. The only place that knows
 //! every concrete source and sink.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
-    collect::{Collector, Forgetter, Memory},
+    collect::{
+        Collector, Forgetter, Memory,
+        backfill::{self, Scope},
+    },
     config::{self, Config, Schedule, SinkKind, Vendor},
     deliver::Deliverer,
     fault,
@@ -21,7 +24,7 @@ use crate::{
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
-    store::{Store, budget::day},
+    store::{Store, budget::day, slices::RequestId},
     supervisor::{End, Stop, Supervisor, Until},
 };
 
@@ -33,6 +36,19 @@ pub enum Mode {
     /// Until all that is due is collected and delivered; given up when nothing worked for
     /// `patience`.
     Once { patience: Duration },
+    /// Until one backfill is worked off and all is delivered; given up like `Once`.
+    Backfill { request: RequestId, patience: Duration },
+}
+
+impl Mode {
+    fn scope(self) -> Scope {
+        match self {
+            Self::Daemon => Scope::Everything,
+            // A backfill may take hours; whoever runs this each minute waits for what is new.
+            Self::Once { .. } => Scope::Due,
+            Self::Backfill { request, .. } => Scope::Only(request),
+        }
+    }
 }
 
 /// How a running system ended.
@@ -77,11 +93,15 @@ pub async fn start(
         wakes.push(parts.start_sink(sink)?);
     }
     let mut crons = Vec::new();
-    for source in config.sources.values() {
+    let mut asked = BTreeMap::new();
+    let sources = sources(config, &parts.store, mode)?;
+    let collecting = sources.len();
+    for source in sources {
         let activation = parts.start_source(source, config.state.max_spool)?;
         if mode != Mode::Daemon {
             continue;
         }
+        asked.insert(source.name.to_string(), activation.wake());
         match &source.schedule {
             Schedule::Every(every) => {
                 let timer = schedule::every(*every, activation);
@@ -92,14 +112,33 @@ pub async fn start(
     }
     parts.start_helpers(config, wakes);
     let watch = parts.start_watch(config);
+    if mode == Mode::Daemon {
+        parts.assist("requests".into(), backfill::bell(parts.store.clone(), asked));
+    }
     Ok(Running {
         supervisor: parts.supervisor,
         stop: parts.stop,
         cron: CronTrigger::start(crons).await?,
-        collecting: config.sources.len(),
+        collecting,
         collected: parts.collected,
         watch,
     })
+}
+
+/// The sources to collect: all, or that of the backfill.
+fn sources<'c>(
+    config: &'c Config,
+    store: &Store,
+    mode: Mode,
+) -> anyhow::Result<Vec<&'c config::Source>> {
+    let Mode::Backfill { request: id, .. } = mode else {
+        return Ok(config.sources.values().collect());
+    };
+    let request = store.request(id)?.with_context(|| format!("there is no backfill {id}"))?;
+    let source = config.sources.values().find(|source| source.name.as_str() == request.source);
+    let missing =
+        || format!("the source {} of backfill {id} is no longer configured", request.source);
+    Ok(vec![source.with_context(missing)?])
 }
 
 impl Running {
@@ -181,6 +220,7 @@ impl Parts {
         activation.activate();
         let (wake, activated) = (activation.wake(), activation.clone());
         let until = self.until(due);
+        let scope = self.mode.scope();
         let name = format!("{COLLECT}{}", config.name);
         self.supervisor.start(name, wake, until, move || Collector {
             config: config.clone(),
@@ -189,6 +229,7 @@ impl Parts {
             store: store.clone(),
             clock: clock.clone(),
             max_spool,
+            scope,
             activation: activated.clone(),
             stop: stop.clone(),
             memory: memory.clone(),
@@ -277,7 +318,9 @@ impl Parts {
     fn until(&self, after: CancellationToken) -> Until {
         match self.mode {
             Mode::Daemon => Until::Stopped,
-            Mode::Once { patience } => Until::Done { after, patience },
+            Mode::Once { patience } | Mode::Backfill { patience, .. } => {
+                Until::Done { after, patience }
+            }
         }
     }
 }

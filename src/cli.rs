@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::heap;
 
+pub mod backfill;
 pub mod check;
 pub mod config;
 pub mod coverage;
@@ -38,6 +39,8 @@ enum Command {
     Demo(demo::Args),
     /// Validate the configuration, then try each credential, API and sink.
     Check(check::Args),
+    /// Ask for a past range; the daemon (or this process, when none runs) works it off.
+    Backfill(backfill::Args),
     /// Show what a day, or a backfill, costs in calls, and whether that fits; asks nothing.
     Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
@@ -107,6 +110,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Once(args) => once::run(file, args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Check(args) => check::run(file, args).await,
+        Command::Backfill(args) => backfill::run(file, args).await,
         Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Coverage(args) => coverage::run(file, args),

@@ -1,5 +1,6 @@
 //! Collecting: what to fetch, fetching it, and making events of what is new.
 
+pub mod backfill;
 pub mod budget;
 mod collector;
 pub(crate) mod compose;

@@ -37,6 +37,7 @@ pub use load::{Loaded, default_file, load};
 pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;
 pub use secret::Secret;
+pub(crate) use section::{nearest, one_of};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -151,6 +152,17 @@ pub enum Schedule {
     Every(Duration),
     /// Six fields, seconds first, UTC; known to fire.
     Cron(String),
+}
+
+impl Schedule {
+    /// When a source that runs was activated last, at the earliest.
+    pub fn last_before(&self, now: Timestamp) -> Timestamp {
+        let last = match self {
+            Self::Every(every) => now.checked_sub(*every).ok(),
+            Self::Cron(cron) => units::last_tick(cron, now),
+        };
+        last.unwrap_or(now)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

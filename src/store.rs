@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod licence;
 pub mod migrations;
 pub mod reconciliation;
+pub mod requests;
 pub mod sinks;
 pub mod slices;
 pub mod spool;
@@ -51,6 +52,8 @@ pub enum StoreError {
     Missing(PathBuf),
     #[error("the store {} was made by a newer postrider (schema {found}, this one knows {known}); run that version, or restore the copy from before the upgrade", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("the store {} was made by an older postrider (schema {found}, this one works on {known}); start this version's `postrider run`, which brings it up to date", path.display())]
+    Older { path: PathBuf, found: i64, known: i64 },
     #[error(
         "the store {} is damaged ({detail}); stop postrider, keep a copy of the file, and either restore a backup or move it away: postrider then starts anew and collects again from `start`",
         path.display()
@@ -122,6 +125,17 @@ impl Store {
         let store = Self::with(path, None, 0, None);
         store.give_back(connection);
         Ok(store)
+    }
+
+    /// Opens an existing store to write into it beside the process that holds it, as commands do.
+    pub fn open_beside(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join(FILE);
+        if !path.exists() {
+            return Err(StoreError::Missing(directory.to_owned()));
+        }
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
+        migrations::same(&connection, &path)?;
+        Ok(Self::with(path, Some(writer::Writer::start(connection)), 0, None))
     }
 
     /// Whether a process holds the store of this directory.

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
+    backfill::Scope,
     licence::Pending,
     outage::Faults,
     plan::{self, Policy},
@@ -46,6 +47,7 @@ pub struct Collector<S> {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     pub max_spool: u64,
+    pub scope: Scope,
     /// When to plan anew.
     pub activation: Arc<Activation>,
     /// Soft stop: no new page is asked for.
@@ -109,11 +111,13 @@ impl<S: Source> Task for Collector<S> {
         }
         // What has to leave the rest of the day's calls to others is not waited for.
         let last = self.last_pass(self.clock.now())?;
-        if self.reconcile(stream, last).await? {
+        let one = matches!(self.scope, Scope::Only(_));
+        if !one && self.reconcile(stream, last).await? {
             return Ok(Step::Worked);
         }
-        let Some((count, until)) = self.store.waiting_slices(stream, last)? else {
-            return Ok(self.survey(now).await?.unwrap_or(Step::Idle));
+        let Some((count, until)) = self.waiting(stream, last)? else {
+            let survey = if one { None } else { self.survey(now).await? };
+            return Ok(survey.unwrap_or(Step::Idle));
         };
         let why = format!("{count} slices of {} are not covered", self.config.name);
         Ok(Step::Waiting { until, why, person: false })
@@ -146,9 +150,13 @@ impl<S: Source> Collector<S> {
     }
 
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
-    /// all resweeps.
+    /// all resweeps; and of backfills at any time.
     pub(super) async fn plan(&self, stream: StreamId) -> Result<(), StoreError> {
-        let Some(activated) = *locked(&self.memory.activated) else { return Ok(()) };
+        self.plan_backfills(stream).await?;
+        let Some(activated) = self.activated() else { return Ok(()) };
+        if matches!(self.scope, Scope::Only(_)) {
+            return Ok(());
+        }
         self.store.open_due(stream, activated).await?;
         let open = self.store.waiting_slices(stream, Pass::Live)?;
         // In an outage, slices that nobody tries are of no use; afterwards longer ones do.
@@ -169,12 +177,12 @@ impl<S: Source> Collector<S> {
     }
 
     pub(super) fn policy(&self) -> Policy {
-        Policy {
-            start: self.config.start,
-            lag: self.config.lag,
-            slice: self.config.slice,
-            limits: self.source.limits(),
-        }
+        Policy::of(&self.config, self.source.limits())
+    }
+
+    /// The last activation that was noted.
+    pub(super) fn activated(&self) -> Option<Timestamp> {
+        *locked(&self.memory.activated)
     }
 
     /// Calls made and not counted yet, to be counted with the next commit.

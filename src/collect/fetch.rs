@@ -57,7 +57,7 @@ impl<S: Source> Collector<S> {
                 if self.notice(now) {
                     self.plan(stream).await?;
                 }
-                for slice in self.ready(stream, last, &busy, room)? {
+                for slice in self.choose(stream, last, &busy, room)? {
                     busy.insert(slice.id);
                     let span = info_span!("slice", source = %self.config.name, pass = %slice.pass,
                         slice = %slice.interval);
@@ -77,7 +77,7 @@ impl<S: Source> Collector<S> {
     }
 
     /// What to begin now beside those that are `busy`; one at a time in an outage.
-    fn ready(
+    fn choose(
         &self,
         stream: StreamId,
         last: Pass,
@@ -90,7 +90,7 @@ impl<S: Source> Collector<S> {
             (true, 0) => outage::CHOICE,
             (true, _) => return Ok(Vec::new()),
         };
-        let mut ready = self.store.ready_slices(stream, last, self.clock.now(), most)?;
+        let mut ready = self.ready(stream, last, self.clock.now(), most)?;
         ready.retain(|slice| !busy.contains(&slice.id));
         let mut ready = faults.choose(ready);
         ready.truncate(room);
@@ -102,6 +102,10 @@ impl<S: Source> Collector<S> {
         let mut worked = false;
         loop {
             let now = self.clock.now();
+            // Whoever cancels a backfill closes its slices.
+            if slice.pass == Pass::Backfill && !self.store.is_open(slice.id)? {
+                return Ok(Done { next: Next::GoOn, worked });
+            }
             if self.stop.is_cancelled()
                 || self.spent(slice.pass, now).await?
                 || self.store.spool_bytes()? >= self.max_spool

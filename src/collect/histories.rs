@@ -19,6 +19,7 @@ use crate::{
         slice::{Interval, Pass},
     },
     fault::Kind,
+    store::requests::NewRequest,
     supervisor::Task,
 };
 
@@ -49,11 +50,10 @@ enum Happening {
     Kill {
         requests: usize,
     },
-    /// Somebody asks for a range that began so long ago; of it, a share is opened at once.
+    /// Somebody asks for a range that began so long ago.
     Backfill {
         ago: u64,
         minutes: u64,
-        opened: u64,
         narrowed: bool,
     },
 }
@@ -70,7 +70,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         2 => Just(Kind::PageTokenRejected),
         1 => Just(Kind::Refused),
     ];
-    let backfill = (60..720_u64, 1..700_u64, 0..=100_u64, prop::bool::weighted(0.2));
+    let backfill = (60..720_u64, 1..700_u64, prop::bool::weighted(0.2));
     let happening = prop_oneof![
         8 => (1..240_u64).prop_map(|minutes| Happening::Tick { minutes }),
         2 => (240..2_400_u64).prop_map(|minutes| Happening::Tick { minutes }),
@@ -80,8 +80,8 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => (1..100_u64).prop_map(|minutes| Happening::Poison { minutes }),
         1 => Just(Happening::Restart),
         2 => (0..6_usize).prop_map(|requests| Happening::Kill { requests }),
-        2 => backfill.prop_map(|(ago, minutes, opened, narrowed)| Happening::Backfill {
-            ago, minutes, opened, narrowed
+        2 => backfill.prop_map(|(ago, minutes, narrowed)| Happening::Backfill {
+            ago, minutes, narrowed
         }),
     ];
     prop::collection::vec(happening, 5..40)
@@ -106,19 +106,16 @@ async fn apply(bench: &mut Bench, happening: &Happening) {
         }
         Happening::Restart => bench.restart(),
         Happening::Kill { requests } => bench.mood().hangs_after = Some(*requests),
-        Happening::Backfill { ago, minutes: length, opened, narrowed } => {
-            // What the store has for it until backfills are asked for on the command line: their
-            // first part is open, the rest never is.
-            let from = now.checked_sub(minutes(*ago)).unwrap();
-            let latest = now.checked_sub(LAG).unwrap();
+        Happening::Backfill { ago, minutes: length, narrowed } => {
+            let second = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap();
+            let from = second(now.checked_sub(minutes(*ago)).unwrap());
+            let latest = second(now.checked_sub(LAG).unwrap());
             let to = from.checked_add(minutes(*length)).unwrap().min(latest);
-            let planned = from
-                .checked_add(to.duration_since(from) * i32::try_from(*opened).unwrap() / 100)
-                .unwrap();
             let verdicts = if *narrowed { vec!["scam".to_owned()] } else { Vec::new() };
             let narrow = Filter { verdicts, ..Filter::default() };
-            let Some(whole) = Interval::new(from, to) else { return };
-            bench.store().ask_for_test(bench.stream, whole, planned, narrow).await;
+            let Some(range) = Interval::new(from, to) else { return };
+            let new = NewRequest { stream: bench.stream, range, narrow, resend: false };
+            bench.store().ask(new, now).await.unwrap();
         }
     }
 }

@@ -86,7 +86,8 @@ impl<S: Source> Collector<S> {
             return Ok(None);
         }
         let _flight = self.memory.spending.fly();
-        let (answer, calls) = metered(self.source.survey(now)).await;
+        // Once a day: kept out of what each step carries.
+        let (answer, calls) = metered(Box::pin(self.source.survey(now))).await;
         let calls = self.bill(Pass::Live, calls, now);
         let found = match answer {
             Ok(Some(survey)) => Some((survey.record, Some(usage(&survey.reading)))),

@@ -36,12 +36,18 @@ pub struct Policy {
     pub limits: Limits,
 }
 
+impl Policy {
+    pub fn of(source: &config::Source, limits: Limits) -> Self {
+        Self { start: source.start, lag: source.lag, slice: source.slice, limits }
+    }
+}
+
 /// The slices between what is planned and `now - lag`; `None` when nothing is due.
 ///
 /// Slices end at multiples of their length, so that they stay the same whenever they are planned;
 /// only the newest of an unaligned stream is shorter.
 pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Option<Plan> {
-    let length = i64::try_from(policy.slice.as_millis()).unwrap_or(i64::MAX).max(1);
+    let length = millis(policy.slice);
     let due = due(policy.lag, policy.slice, policy.limits.aligned, now).as_millisecond();
     let from = frontier.map_or_else(
         || {
@@ -63,12 +69,7 @@ pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Opti
             at = oldest.min(due);
         }
     }
-    let mut slices = Vec::new();
-    while at < due && slices.len() < BATCH {
-        let end = (at - at.rem_euclid(length)).saturating_add(length).min(due);
-        slices.extend(interval(at, end));
-        at = end;
-    }
+    let (slices, at) = cut(at, due, policy.slice, BATCH);
     if slices.is_empty() && lost.is_none() {
         return None;
     }
@@ -81,13 +82,31 @@ pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Opti
 /// of `slice` where slices are aligned.
 pub fn due(lag: Duration, slice: Duration, aligned: bool, now: Timestamp) -> Timestamp {
     let due = whole_second(before(now, lag).as_millisecond());
-    let length = i64::try_from(slice.as_millis()).unwrap_or(i64::MAX).max(1);
+    let length = millis(slice);
     let due = if aligned { due - due.rem_euclid(length) } else { due };
     Timestamp::from_millisecond(due).unwrap_or(now)
 }
 
-fn whole_second(ms: i64) -> i64 {
+/// Cuts `[at, to)` at multiples of `length`, oldest first, into `most` slices at most; tells how
+/// far they reach, too.
+pub(super) fn cut(mut at: i64, to: i64, length: Duration, most: usize) -> (Vec<Interval>, i64) {
+    let length = millis(length);
+    let mut slices = Vec::new();
+    while at < to && slices.len() < most {
+        let end = (at - at.rem_euclid(length)).saturating_add(length).min(to);
+        slices.extend(interval(at, end));
+        at = end;
+    }
+    (slices, at)
+}
+
+pub(super) fn whole_second(ms: i64) -> i64 {
     ms - ms.rem_euclid(1000)
+}
+
+/// At least one.
+pub(super) fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
 /// The configured ages, each once, and what is read again then: where an age is named several
@@ -144,17 +163,17 @@ const CRON: Duration = Duration::from_mins(5);
 
 /// The multiple of `length` that a slice begins in.
 fn window(slice: Interval, length: Duration) -> Interval {
-    let length = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1);
+    let length = millis(length);
     let start = slice.start().as_millisecond();
     let start = start - start.rem_euclid(length);
     interval(start, start.saturating_add(length)).unwrap_or(slice)
 }
 
-fn interval(start: i64, end: i64) -> Option<Interval> {
+pub(super) fn interval(start: i64, end: i64) -> Option<Interval> {
     Interval::new(Timestamp::from_millisecond(start).ok()?, Timestamp::from_millisecond(end).ok()?)
 }
 
-fn before(now: Timestamp, by: Duration) -> Timestamp {
+pub(super) fn before(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::{Collector, Memory};
+use super::{Collector, Memory, backfill::Scope};
 use crate::{
     clock::{Clock, ManualClock},
     config::{self, CiscoEtd, Http, RateLimit, Schedule, Secret, Start},
@@ -200,6 +200,7 @@ impl Bench {
             store,
             clock: clock.clone(),
             max_spool: 1 << 30,
+            scope: Scope::default(),
             activation: Arc::default(),
             stop: CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(seed))),

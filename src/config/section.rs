@@ -36,7 +36,7 @@ pub(super) fn open<T: Section>(cx: &Context<'_>, path: &str, table: &Map<String,
 }
 
 /// The option most like `word`, unless none is.
-pub(super) fn nearest<'o>(
+pub(crate) fn nearest<'o>(
     word: &str,
     options: impl IntoIterator<Item = &'o str>,
 ) -> Option<&'o str> {
@@ -156,7 +156,7 @@ macro_rules! words {
 pub(super) use words;
 
 /// `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
-pub(super) fn one_of(words: &[&str]) -> String {
+pub(crate) fn one_of(words: &[&str]) -> String {
     let quoted: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();
     match quoted.as_slice() {
         [first @ .., last] if !first.is_empty() => format!("{} or {last}", first.join(", ")),

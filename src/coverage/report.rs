@@ -188,7 +188,9 @@ fn stream_report(
 ) -> StreamReport {
     // An answer of Proofpoint has whole hours.
     let aligned = matches!(source.vendor, Vendor::ProofpointSer(_));
-    let due = plan::due(source.lag, source.slice, aligned, now);
+    // What no activation has asked for yet is not missing.
+    let asked = source.schedule.last_before(now);
+    let due = plan::due(source.lag, source.slice, aligned, asked);
     let backfills = recorded.requests.iter().map(backfill).collect();
     let reconciliation = recorded.reconciled.iter().map(compared).collect();
     let counts = recorded.counts.clone();

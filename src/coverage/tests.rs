@@ -12,6 +12,7 @@ use crate::{
         Store,
         budget::Calls,
         reconciliation::{Count, Reconciled, Verdict},
+        requests::NewRequest,
         slices::{Frontier, PageCommit, Progress, Resweep, Setback, SliceId, StreamId, Then},
     },
 };
@@ -118,6 +119,14 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// Asks for a backfill of which the first part, up to `planned`, is open.
+    async fn ask(&self, range: Interval, planned: Timestamp, narrow: Filter) {
+        let new = NewRequest { stream: self.stream, range, narrow, resend: false };
+        let (request, _) = self.store.ask(new, self.now).await.unwrap();
+        let first = Interval::new(range.start(), planned).unwrap();
+        self.store.plan_backfill(request, None, vec![first], planned, 100).await.unwrap();
+    }
+
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("postrider.toml");
@@ -162,13 +171,13 @@ impl Scene {
         }
         // A backfill that fills half of what was lost, and a narrowed one.
         let none = Filter::default();
-        self.store.ask_for_test(self.stream, interval((30, 120)), at(90), none).await;
+        self.ask(interval((30, 120)), at(90), none).await;
         let back = self.store.ready_slices(self.stream, Pass::Backfill, self.now, 99).unwrap();
         let back = back.iter().find(|slice| slice.pass == Pass::Backfill).unwrap();
         self.cover(back.id, back.interval, 50).await;
         let verdicts = vec!["scam".to_owned()];
         let narrow = Filter { verdicts, ..Filter::default() };
-        self.store.ask_for_test(self.stream, interval((0, 120)), at(120), narrow).await;
+        self.ask(interval((0, 120)), at(120), narrow).await;
         for (direction, vendor, collected) in [("incoming", 812, 810), ("outgoing", 31, 31)] {
             let counts = [(direction.to_owned(), Count { vendor, collected })].into();
             let (day, verdict) = match direction {

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The vendor's words for what a message was judged to be.
+pub const VERDICTS: [&str; 8] =
+    ["spam", "malicious", "phishing", "graymail", "neutral", "bec", "scam", "noVerdict"];
+pub const DIRECTIONS: [&str; 4] = ["incoming", "outgoing", "internal", "mixed"];
+
 /// The vendor's search filters; an empty one is not sent. All of them must match.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

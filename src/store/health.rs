@@ -11,7 +11,10 @@ use super::{
     slices::{interval, pass, time},
     spool,
 };
-use crate::domain::slice::{Interval, Pass};
+use crate::domain::{
+    slice::{Interval, Pass},
+    usage::Usage,
+};
 
 /// Faults of a slice, running, from which on it counts as failing.
 const FAILING: u32 = 3;
@@ -28,8 +31,8 @@ pub struct Facts {
     pub waiting: Vec<Waiting>,
     pub gone: Vec<Gone>,
     pub differing: Vec<Differing>,
-    /// JSON of the last survey, by source.
-    pub licences: BTreeMap<String, String>,
+    /// What the last surveys found, by source.
+    pub licences: BTreeMap<String, Usage>,
     pub spool_bytes: u64,
 }
 
@@ -130,11 +133,7 @@ impl Store {
                 waiting: waiting(view)?,
                 gone: gone(view)?,
                 differing: differing(view)?,
-                licences: pairs(
-                    view,
-                    "SELECT source, usage FROM licence JOIN stream ON stream.id = stream_id",
-                    [],
-                )?,
+                licences: licences(view)?,
                 spool_bytes: spool::gauge(view, "spool_bytes")?,
             })
         })
@@ -228,6 +227,17 @@ fn reached(view: &Connection) -> rusqlite::Result<Vec<Reached>> {
         Ok(Reached { source, stream, covered_to: time(row, 2)?, heard: optional(row, 3)? })
     })?;
     reached.collect()
+}
+
+/// The last surveys that could tell what is used.
+fn licences(view: &Connection) -> rusqlite::Result<BTreeMap<String, Usage>> {
+    let sql = "SELECT source, usage FROM licence JOIN stream ON stream.id = stream_id";
+    let known: BTreeMap<String, String> = pairs(view, sql, [])?;
+    // A later version's figures are no reason to fail.
+    let read = |(source, usage): (String, String)| {
+        Some((source, serde_json::from_str::<Option<Usage>>(&usage).ok()??))
+    };
+    Ok(known.into_iter().filter_map(read).collect())
 }
 
 fn waiting(view: &Connection) -> rusqlite::Result<Vec<Waiting>> {

@@ -35,6 +35,22 @@ pub(super) fn known(connection: &Connection, path: &Path) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Refuses a file of any other version: its tables may mean something else. Sets what a connection
+/// that writes needs.
+pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreError> {
+    known(connection, path)?;
+    let found = version(connection).map_err(|source| damaged(path, &source))?;
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if found < known {
+        return Err(StoreError::Older { path: path.to_owned(), found, known });
+    }
+    let set = || {
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "foreign_keys", "ON")
+    };
+    set().map_err(|source| damaged(path, &source))
+}
+
 /// Brings the file to this version's schema; settings that only a new file takes come first.
 pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let mut migrate = || {

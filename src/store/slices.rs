@@ -24,7 +24,7 @@ pub use resweeps::Resweep;
 pub struct StreamId(pub(super) i64);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct SliceId(i64);
+pub struct SliceId(pub(super) i64);
 
 /// A backfill that was asked for, as people name it.
 #[derive(
@@ -182,14 +182,11 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<OpenSlice>, StoreError> {
         self.read("ready-slices", |view| {
-            let sql = "SELECT s.id, s.stream_id, s.pass, s.start_ms, s.end_ms, s.page_token,
-                    s.page_size, s.pages, s.empty_pages, s.received, s.total, s.refetched,
-                    s.attempts, s.not_before, s.events, s.after_ms, s.request_id, s.narrow,
-                    s.doubted, coalesce(r.resend, 0)
-                FROM slice s LEFT JOIN request r ON r.id = s.request_id
-                WHERE s.stream_id = ?1 AND s.state = 'open' AND s.pass = ?2 AND s.not_before <= ?3
-                ORDER BY s.start_ms LIMIT ?4";
-            let mut statement = view.prepare_cached(sql)?;
+            let sql = format!(
+                "{OPEN_SLICES} WHERE s.stream_id = ?1 AND s.state = 'open' AND s.pass = ?2
+                    AND s.not_before <= ?3 ORDER BY s.start_ms LIMIT ?4"
+            );
+            let mut statement = view.prepare_cached(&sql)?;
             let now = now.as_millisecond();
             let mut ready = Vec::new();
             for pass in Pass::IN_ORDER.into_iter().filter(|pass| *pass <= last) {
@@ -231,14 +228,15 @@ impl Store {
         })
     }
 
-    /// The first instant of a stream that is still to be fetched in any pass, or the end of what
-    /// is planned; `None` before anything is.
+    /// The first instant of a stream that is still to be fetched in any pass, asked for by a
+    /// backfill too, or the end of what is planned; `None` before anything is.
     pub fn done_to(&self, stream: StreamId) -> Result<Option<Timestamp>, StoreError> {
         self.read("done-to", |view| {
-            let sql = "SELECT coalesce(
-                    (SELECT min(start_ms) FROM slice
-                        WHERE stream_id = ?1 AND state IN ('open', 'planned')),
-                    to_ms)
+            let sql = "SELECT min(
+                    coalesce((SELECT min(start_ms) FROM slice
+                        WHERE stream_id = ?1 AND state IN ('open', 'planned')), to_ms),
+                    coalesce((SELECT min(planned_ms) FROM request
+                        WHERE stream_id = ?1 AND state = 'open'), to_ms))
                 FROM frontier WHERE stream_id = ?1";
             view.prepare_cached(sql)?.query_row([stream.0], |row| time(row, 0)).optional()
         })
@@ -256,8 +254,15 @@ impl Store {
     }
 }
 
+/// What [`open_slice`] reads.
+pub(super) const OPEN_SLICES: &str = "SELECT s.id, s.stream_id, s.pass, s.start_ms, s.end_ms,
+        s.page_token, s.page_size, s.pages, s.empty_pages, s.received, s.total, s.refetched,
+        s.attempts, s.not_before, s.events, s.after_ms, s.request_id, s.narrow, s.doubted,
+        coalesce(r.resend, 0)
+    FROM slice s LEFT JOIN request r ON r.id = s.request_id";
+
 /// Why a slice was lost.
-const LOST: &str = "past the vendor's retention when it could be asked for";
+pub(super) const LOST: &str = "past the vendor's retention when it could be asked for";
 
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     let millis: i64 = row.get(column)?;
@@ -286,7 +291,7 @@ pub(super) fn narrow_text(filter: &Filter) -> Option<String> {
     (!filter.is_empty()).then(|| serde_json::to_string(filter).unwrap_or_default())
 }
 
-fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
+pub(super) fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
     Ok(OpenSlice {
         id: SliceId(row.get(0)?),
         stream: StreamId(row.get(1)?),

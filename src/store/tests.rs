@@ -298,3 +298,39 @@ fn the_files_are_for_their_owner_alone() {
         assert_eq!(mode.mode() & 0o777, 0o600, "{name}");
     }
 }
+
+#[tokio::test]
+async fn a_command_writes_beside_the_process_that_holds_the_store() {
+    let bench = Bench::new();
+    let directory = bench.directory.path();
+    let nowhere = tempfile::tempdir().unwrap();
+    assert!(matches!(Store::open_beside(nowhere.path()), Err(StoreError::Missing(_))));
+    let beside = Store::open_beside(directory).unwrap();
+    let stream = beside.stream(&source(), Stream::Messages).await.unwrap();
+    assert_eq!(stream, bench.stream().await);
+    let ask = |hours: i64| requests::NewRequest {
+        stream,
+        range: Interval::new(minute(0), minute(60 * hours)).unwrap(),
+        narrow: crate::domain::filter::Filter::default(),
+        resend: false,
+    };
+    // Both write at the same time.
+    let (asked, ()) = tokio::join!(beside.ask(ask(2), minute(500)), bench.page(0, 60, &["{}"]));
+    let (id, joined) = asked.unwrap();
+    assert!(!joined);
+    assert_eq!(bench.store.asked_for().unwrap(), [(id, "etd".to_owned())]);
+    let half = vec![Interval::new(minute(0), minute(60)).unwrap()];
+    bench.store.plan_backfill(id, None, half, minute(60), 100).await.unwrap();
+    // What is not planned yet is still to be fetched: the ledger must remember it.
+    assert_eq!(bench.store.done_to(stream).unwrap(), Some(minute(0)));
+    bench.store.end_backfill(id, minute(501)).await.unwrap();
+    assert_eq!(beside.request(id).unwrap().unwrap().open, 1, "it is not done yet");
+    assert!(beside.cancel(id, minute(502)).await.unwrap());
+    let request = bench.store.request(id).unwrap().unwrap();
+    assert_eq!((request.state, request.open), (requests::RequestState::Cancelled, 0));
+    bench.store.plan_backfill(id, None, Vec::new(), minute(120), 100).await.unwrap();
+    assert_eq!(bench.store.request(id).unwrap().unwrap().planned, minute(60));
+    assert_eq!(beside.records_per_day(&source(), Stream::Messages).unwrap(), Some(0));
+    bench.store.write("age", |tx| tx.pragma_update(None, "user_version", 1)).await.unwrap();
+    assert!(matches!(Store::open_beside(directory), Err(StoreError::Older { found: 1, .. })));
+}

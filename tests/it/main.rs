@@ -6,6 +6,7 @@ mod check;
 mod harness;
 mod records;
 
+mod backfill;
 mod calls;
 mod cli;
 mod coverage;
@@ -19,6 +20,7 @@ mod month;
 mod outage;
 mod plan;
 mod quirks;
+mod reconcile;
 mod routes;
 mod rsyslog;
 mod samples;

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::Timestamp;
 use postrider::{
     clock::{Clock, ManualClock},
-    collect::{Collector, Forgetter, Memory},
+    collect::{Collector, Forgetter, Memory, backfill::Scope},
     config,
     domain::name::SinkName,
     schedule::Activation,
@@ -142,6 +142,7 @@ impl<S: Source> Month<S> {
             store,
             clock: self.clock.clone(),
             max_spool: 1 << 40,
+            scope: Scope::Everything,
             activation: Arc::new(Activation::default()),
             stop: CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(self.rng.random()))),

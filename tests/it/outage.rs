@@ -1,7 +1,7 @@
 //! Three days without the vendor, without the network, without a sink: what an operator is told at
 //! each moment, as one story each.
 
-mod world;
+pub(crate) mod world;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

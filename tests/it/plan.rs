@@ -88,6 +88,7 @@ fn start<S: Source>(
     let as_clock: Arc<dyn Clock> = clock.clone();
     let source = source(app::source(config, &pace, &as_clock).unwrap()).unwrap();
     let collector = Collector {
+        scope: postrider::collect::backfill::Scope::Everything,
         config: Arc::new(config.clone()),
         source: Arc::new(source),
         pace,

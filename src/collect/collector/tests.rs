@@ -22,11 +22,15 @@ use crate::{
     store::slices::{Frontier, Setback},
 };
 
+mod backfill;
+
 /// Answers in order, and remembers what it was asked.
 #[derive(Default)]
 struct Script {
     answers: Mutex<VecDeque<Result<Page, Fault>>>,
     asked: Mutex<Vec<Query>>,
+    /// Rung while it is asked next.
+    ring: Mutex<Option<Arc<Activation>>>,
     /// Takes its calls from here, each fetch as many as come next, or one.
     pace: Option<(Arc<Pace>, Mutex<VecDeque<u32>>)>,
 }
@@ -46,6 +50,9 @@ impl Source for Script {
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
         self.asked.lock().unwrap().push(query.clone());
+        if let Some(activation) = self.ring.lock().unwrap().take() {
+            activation.activate();
+        }
         if let Some((pace, costs)) = &self.pace {
             // Meanwhile the others ask, too.
             tokio::task::yield_now().await;
@@ -112,6 +119,7 @@ impl Bench {
             store,
             clock: clock.clone(),
             max_spool: 1 << 30,
+            scope: Scope::Everything,
             activation: Arc::default(),
             stop: CancellationToken::new(),
             memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),

@@ -14,7 +14,7 @@ use crate::{
         section::{nearest, one_of},
         units,
     },
-    domain::{name::SourceName, slice::Stream},
+    domain::{filter::VERDICTS, name::SourceName, slice::Stream},
 };
 
 mod etd;
@@ -23,8 +23,6 @@ mod ser;
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const VERDICTS: [&str; 8] =
-    ["spam", "malicious", "phishing", "graymail", "neutral", "bec", "scam", "noVerdict"];
 impl RawSource {
     pub(super) fn streams(&self) -> &'static [Stream] {
         match self {

@@ -190,11 +190,14 @@ fn gaps() {
 #[test]
 fn licences_and_sinks() {
     let usage = |share: f64| {
-        format!(
-            r#"{{"used_bytes":80,"share":{share},"license_end":"2027-01-01T00:00:00Z",
+        let text = format!(
+            r#"{{"used_bytes":{:.0},"allowed_bytes":10000,"share":{share},
+                "as_of":"2026-11-21T10:00:00Z","license_end":"2027-01-01T00:00:00Z",
                 "exhausted_on":"2026-12-15","exhausted_before_end":{},"applications":[]}}"#,
+            (share * 10_000.0).round(),
             share >= 0.9
-        )
+        );
+        serde_json::from_str(&text).unwrap()
     };
     let mut text = String::new();
     for share in [0.7999, 0.8, 0.9, 1.02] {

@@ -72,10 +72,10 @@ pub(super) fn close(
 ) -> rusqlite::Result<()> {
     let sql = "UPDATE slice SET state = ?2, error = ?3, page_token = NULL
         WHERE id = ?1 AND state = 'open'";
-    if tx.prepare_cached(sql)?.execute(params![slice.0, state, error])? > 0 && state != "split" {
-        finish(tx, slice)?;
+    if tx.prepare_cached(sql)?.execute(params![slice.0, state, error])? == 0 {
+        return Ok(());
     }
-    Ok(())
+    if state == "split" { hand_on(tx, slice) } else { finish(tx, slice) }
 }
 
 /// Closes the part of a slice before a time as lost; the rest is a slice of its own.
@@ -92,7 +92,8 @@ pub(super) fn lose(
     let inside = before.filter(|before| whole.start() < *before && *before < whole.end());
     let kept = inside.and_then(|before| Interval::new(before, whole.end()));
     if let Some(kept) = kept {
-        let sql = "UPDATE slice SET end_ms = ?2 WHERE id = ?1";
+        // The rest is read from its start: what came so far comes again.
+        let sql = "UPDATE slice SET end_ms = ?2, received = 0 WHERE id = ?1";
         tx.prepare_cached(sql)?.execute(params![slice.0, kept.start().as_millisecond()])?;
         sibling(tx, slice, kept, None)?;
     }
@@ -117,7 +118,7 @@ pub(super) fn split(
 }
 
 /// Whoever cancels a backfill closes its slices, also such as are being fetched.
-fn is_open(tx: &Connection, slice: SliceId) -> rusqlite::Result<bool> {
+pub(in crate::store) fn is_open(tx: &Connection, slice: SliceId) -> rusqlite::Result<bool> {
     let sql = "SELECT state = 'open' FROM slice WHERE id = ?";
     tx.prepare_cached(sql)?.query_row([slice.0], |row| row.get(0))
 }
@@ -133,6 +134,14 @@ pub(super) fn spend(tx: &Connection, slice: SliceId, calls: u64) -> rusqlite::Re
 fn finish(tx: &Connection, slice: SliceId) -> rusqlite::Result<()> {
     let sql = "UPDATE request SET done_ms = done_ms + s.end_ms - s.start_ms, slices = slices + 1,
             records = records + s.received, events = request.events + s.events
+        FROM slice s WHERE s.id = ?1 AND request.id = s.request_id";
+    tx.prepare_cached(sql)?.execute([slice.0]).map(drop)
+}
+
+/// Keeps what a slice that is split has counted for its backfill: its halves will not make the
+/// same events again.
+fn hand_on(tx: &Connection, slice: SliceId) -> rusqlite::Result<()> {
+    let sql = "UPDATE request SET events = request.events + s.events
         FROM slice s WHERE s.id = ?1 AND request.id = s.request_id";
     tx.prepare_cached(sql)?.execute([slice.0]).map(drop)
 }

@@ -56,7 +56,8 @@ async fn month(
         "[sources.etd]\ntype = \"cisco_etd\"\nbase_url = \"{}\"\nclient_id = \"sim-client\"\n\
          client_secret = \"sim-secret\"\napi_key = \"sim-api-key\"\nstart = \"{}\"\n\
          schedule = {{ every = \"30m\" }}\n\
-         rate_limit = {{ per_second = 100000, burst = 100000 }}\n{extra}\n",
+         rate_limit = {{ per_second = 100000, burst = 100000 }}\n\
+         reconcile = false\n{extra}\n",
         simulation.etd_url,
         begin(),
     );

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use postrider::{
     app::{self, AnySink, AnySource},
     clock::{Clock, ManualClock},
-    collect::{Collector, Forgetter, Memory},
+    collect::{Collector, Forgetter, Memory, backfill::Scope},
     config::{self, Config},
     deliver::{Deliverer, Flush},
     health::Watch,
@@ -33,13 +33,13 @@ const LOOK: Duration = Duration::from_mins(1);
 const MESSAGES: u64 = 1_000;
 const DAYS: u64 = 10;
 
-pub(super) fn hours(hours: u64) -> Duration {
+pub(crate) fn hours(hours: u64) -> Duration {
     Duration::from_hours(hours)
 }
 
 /// Servers that may go down, and come back where they were.
-pub(super) struct Side {
-    pub(super) options: Options,
+pub(crate) struct Side {
+    pub(crate) options: Options,
     running: Option<Simulation>,
 }
 
@@ -56,12 +56,12 @@ impl Side {
         side
     }
 
-    pub(super) async fn up(&mut self) {
+    pub(crate) async fn up(&mut self) {
         self.running = Some(Simulation::start(self.options.clone()).await.unwrap());
     }
 
     /// Nobody listens any more.
-    pub(super) async fn down(&mut self) {
+    pub(crate) async fn down(&mut self) {
         self.running.take().unwrap().stop().await;
     }
 }
@@ -74,13 +74,13 @@ impl Deref for Side {
     }
 }
 
-pub(super) struct World {
-    pub(super) clock: Arc<ManualClock>,
-    pub(super) vendor: Side,
-    pub(super) siem: Side,
-    pub(super) home: Home,
-    pub(super) config: Arc<Config>,
-    pub(super) store: Store,
+pub(crate) struct World {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) vendor: Side,
+    pub(crate) siem: Side,
+    pub(crate) home: Home,
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Store,
     collector: Collector<CiscoEtd>,
     forgetter: Forgetter,
     watch: Watch,
@@ -91,12 +91,12 @@ pub(super) struct World {
     /// When something that waits goes on.
     wake: Timestamp,
     /// Health events that were shown.
-    pub(super) shown: usize,
+    pub(crate) shown: usize,
 }
 
 impl World {
     /// `extra` lines of the source replace the test's own of the same key.
-    pub(super) async fn new(extra: &str) -> Self {
+    pub(crate) async fn new(extra: &str) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN.parse().unwrap()));
         let (vendor, siem) = (Side::new(&clock).await, Side::new(&clock).await);
         let home = Home::new();
@@ -150,7 +150,7 @@ impl World {
     }
 
     /// Lets time pass.
-    pub(super) async fn pass(&mut self, time: Duration) {
+    pub(crate) async fn pass(&mut self, time: Duration) {
         let end = self.clock.now() + time;
         while self.clock.now() < end {
             self.clock.set(self.activation.min(self.look).min(self.wake).min(end));
@@ -203,6 +203,7 @@ fn collector(config: &Config, store: &Store, clock: &Arc<ManualClock>) -> Collec
         max_spool: config.state.max_spool,
         activation: Arc::new(Activation::default()),
         stop: CancellationToken::new(),
+        scope: Scope::Everything,
         memory: Arc::new(Memory::new(StdRng::seed_from_u64(1))),
     }
 }

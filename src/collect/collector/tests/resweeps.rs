@@ -61,6 +61,7 @@ async fn a_resweep_makes_room_for_what_becomes_live_in_the_midst_of_it() {
         asked: Mutex::default(),
     });
     let collector = Collector {
+        scope: Scope::Everything,
         config,
         source: source.clone(),
         pace,

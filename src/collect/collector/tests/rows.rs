@@ -78,6 +78,7 @@ fn bench(slice: Duration, answers: &[(&str, &[String])]) -> Bench<Relay> {
     let Collector { pace, store, max_spool, activation, stop, memory, .. } = collector;
     let (config, source) = (Arc::new(config), Arc::new(source));
     let collector = Collector {
+        scope: Scope::Everything,
         config,
         source,
         pace,

@@ -12,15 +12,16 @@ use crate::{
         section::{nearest, one_of},
         units::spoken,
     },
-    domain::{filter::Filter, name::SourceName},
+    domain::{
+        filter::{DIRECTIONS, Filter},
+        name::SourceName,
+    },
 };
 
 /// Cisco's search takes up to 32 days at once and keeps 90; an hour is left for clocks that
 /// differ.
 const ETD_LONGEST_SLICE: Duration = Duration::from_secs(32 * 86_400 - 3600);
 const ETD_RETENTION: Duration = Duration::from_secs(90 * 86_400 - 3600);
-
-const DIRECTIONS: [&str; 4] = ["incoming", "outgoing", "internal", "mixed"];
 
 const DEFAULTS: Defaults = Defaults {
     every: Duration::from_secs(60),
