@@ -1,5 +1,5 @@
-//! Three days without the vendor, without the network, without a sink: what an operator is told at
-//! each moment, as one story each.
+//! Three days without the vendor, without the network, without a sink; wrong credentials; a spent
+//! quota: what an operator is told at each moment, as one story each.
 
 pub(crate) mod world;
 
@@ -160,4 +160,30 @@ async fn a_sink_is_out_for_three_days() {
     );
     story.assert_delivered();
     story.check("sink");
+}
+
+#[tokio::test]
+async fn the_credentials_are_wrong_until_the_file_has_the_new_ones() {
+    let mut story = Story::begin("").await;
+    story.world.vendor.options.etd.client_secret = "another".into();
+    story.world.vendor.down().await;
+    story.world.vendor.up().await;
+    story.after("six minutes in", Duration::from_mins(6)).await;
+    story.after("a day in", hours(24)).await;
+    story.world.home.secret("secret", "another");
+    story.after("a quarter of an hour after", Duration::from_mins(15)).await;
+    story.after("half an hour after", Duration::from_mins(15)).await;
+    story.assert_delivered();
+    story.check("credentials");
+}
+
+#[tokio::test]
+async fn resweeps_leave_live_collection_the_calls_that_it_needs() {
+    let quota = "rate_limit = { per_second = 1000, burst = 100, per_day = 370 }";
+    let mut story = Story::begin(quota).await;
+    story.after("in the afternoon", hours(6)).await;
+    story.after("in the evening", hours(7)).await;
+    story.after("on the next day", hours(2)).await;
+    story.assert_delivered();
+    story.check("quota");
 }

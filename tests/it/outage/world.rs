@@ -95,20 +95,27 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// `extra` lines of the source replace the test's own of the same key.
+    /// An `extra` line of the source replaces the test's own of the same key.
     pub(crate) async fn new(extra: &str) -> Self {
         let clock = Arc::new(ManualClock::at(BEGIN.parse().unwrap()));
         let (vendor, siem) = (Side::new(&clock).await, Side::new(&clock).await);
         let home = Home::new();
         home.secret("secret", "sim-secret");
-        let own = "client_secret = { file = \"secret\" }\nstart = \"1h\"\nmax_in_flight = 1\n\
-            schedule = { every = \"5m\" }\n\
-            resweep = [{ after = \"1h\" }, { after = \"24h\" }, { after = \"7d\" }]\n\
-            rate_limit = { per_second = 1000, burst = 100, per_day = 10000 }\n";
+        let secret = format!("client_secret = {{ file = {:?} }}", home.path("secret"));
+        let own = [
+            secret.as_str(),
+            "start = \"1h\"",
+            "max_in_flight = 1",
+            "schedule = { every = \"5m\" }",
+            "resweep = [{ after = \"1h\" }, { after = \"24h\" }, { after = \"7d\" }]",
+            "rate_limit = { per_second = 1000, burst = 100, per_day = 10000 }",
+        ];
+        let key = |line: &str| line.split(" = ").next().map(str::to_owned);
+        let own = own.into_iter().filter(|line| key(line) != key(extra));
+        let lines: Vec<&str> = own.chain([extra]).collect();
         let splunk = "acknowledgements = \"off\"\nmax_in_flight = 1";
-        let secret = own.replace("\"secret\"", &format!("{:?}", home.path("secret")));
         home.configure(&[
-            etd(&vendor.etd_url, &(secret + extra)),
+            etd(&vendor.etd_url, &lines.join("\n")),
             hec(&siem.hec_url, splunk),
             home.file_sink(),
         ]);
