@@ -51,7 +51,7 @@ pub struct Status {
     pub health: Vec<Open>,
 }
 
-/// A matter that goes on, as it was told.
+/// A matter that goes on, in the numbers of the watch's last look.
 #[derive(Debug, Serialize)]
 pub struct Open {
     pub source: String,

@@ -37,7 +37,7 @@ pub(super) fn waiting(
         Some((named_time(row, "from")?, named_time(row, "to")?, row))
     };
     // Nothing at all comes, not only some slices.
-    let nothing = |it: &Condition| it.state == State::Failing && it.until.is_some();
+    let nothing = |it: &Condition| it.state != State::Ok && it.until.is_some();
     let outage = |pass| pass == Pass::Live && progress.condition.is_some_and(nothing);
     let matter = |it: &Waiting| {
         let record_id = format!("gap:{}:{}", it.stream, it.pass);
