@@ -40,8 +40,7 @@ impl Story {
         world.pass(time).await;
         let now = world.clock.now();
         let status = cli::status::gather(&world.config, &world.store, true, now).unwrap();
-        let coverage =
-            report::gather(&world.config, &world.store, &View::default(), now).unwrap();
+        let coverage = report::gather(&world.config, &world.store, &View::default(), now).unwrap();
         let told = health(&world.home);
         writeln!(self.text, "##### {moment}: {now}\n\n{}\n", status.table()).unwrap();
         writeln!(self.text, "{}\n", cli::coverage::text(&coverage, 80)).unwrap();
@@ -84,8 +83,7 @@ impl Story {
         assert_eq!(at_hec, in_file);
         let due = now - Duration::from_mins(20);
         let records = lines(&world.home);
-        let have: BTreeSet<&str> =
-            records.iter().map(|l| l.json["id"].as_str().unwrap()).collect();
+        let have: BTreeSet<&str> = records.iter().map(|l| l.json["id"].as_str().unwrap()).collect();
         let mut missing = world.vendor.truth().filter(|message| {
             message.time < due && !have.contains(message.id.to_string().as_str())
         });
