@@ -109,7 +109,7 @@ pub(in crate::cli) fn grid(columns: &[&str]) -> Table {
 fn state_words(health: &Health) -> String {
     let state = health.state.replace('_', " ");
     match health.paused_until {
-        Some(until) => format!("{state}, until {until:.0}"),
+        Some(until) => format!("{state}, next try {until:.0}"),
         None => state,
     }
 }
