@@ -11,6 +11,7 @@ mod forget;
 mod histories;
 mod keep;
 mod licence;
+mod outage;
 mod page;
 pub mod plan;
 pub mod react;

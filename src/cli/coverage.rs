@@ -16,6 +16,8 @@ use crate::{
 mod strip;
 mod table;
 
+pub use table::text;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this source.
@@ -52,7 +54,7 @@ pub fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let report = report::gather(&config, &store, &view, now)?;
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&report)?)?,
-        Output::Table => print(&table::text(&report, table::width()))?,
+        Output::Table => print(&text(&report, table::width()))?,
     }
     Ok(Exit::Done)
 }

@@ -49,7 +49,7 @@ pub struct Status {
     pub health: Vec<Open>,
 }
 
-/// A matter that goes on, as it was told.
+/// A matter that goes on, in the numbers of the watch's last look.
 #[derive(Debug, Serialize)]
 pub struct Open {
     pub source: String,
@@ -131,12 +131,19 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
     let status = gather(&loaded.config, &store, running, setup::clock().now())?;
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&status)?)?,
-        Output::Table => print(&table::table(&status))?,
+        Output::Table => print(&status.table())?,
     }
     if !running && args.output == Output::Table {
         complain("no daemon runs on this store; start one with `postrider run`");
     }
     Ok(Exit::Done)
+}
+
+impl Status {
+    /// For people.
+    pub fn table(&self) -> String {
+        table::table(self)
+    }
 }
 
 /// Reads the status of what is configured.

@@ -16,6 +16,7 @@ use tracing::warn;
 use super::{
     backfill::Scope,
     licence::Pending,
+    outage::Faults,
     plan::{self, Policy},
     reconcile::Tries,
     spend,
@@ -68,6 +69,7 @@ pub struct Memory {
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
+    pub(super) faults: Faults,
     pub(super) reconciling: Mutex<Tries>,
     pub(super) licence: Mutex<Pending>,
 }
@@ -82,6 +84,7 @@ impl Memory {
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
             activated: Mutex::default(),
+            faults: Faults::default(),
             reconciling: Mutex::default(),
             licence: Mutex::default(),
         }
@@ -155,8 +158,11 @@ impl<S: Source> Collector<S> {
             return Ok(());
         }
         self.store.open_due(stream, activated).await?;
-        let open = self.store.waiting_slices(stream, Pass::Live)?.map_or(0, |(count, _)| count);
-        if open >= ENOUGH {
+        let open = self.store.waiting_slices(stream, Pass::Live)?;
+        // In an outage, slices that nobody tries are of no use; afterwards longer ones do.
+        let untried = open.is_some_and(|(_, first)| first == Timestamp::UNIX_EPOCH);
+        let enough = open.is_some_and(|(count, _)| count >= ENOUGH);
+        if enough || (untried && self.memory.faults.is_outage()) {
             return Ok(());
         }
         let policy = self.policy();

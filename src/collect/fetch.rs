@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
+use jiff::Timestamp;
 use tracing::{Instrument, info_span, warn};
 
 use super::{
     collector::{Collector, locked},
-    page,
+    outage, page,
     react::react,
 };
 use crate::{
@@ -56,9 +57,7 @@ impl<S: Source> Collector<S> {
                 if self.notice(now) {
                     self.plan(stream).await?;
                 }
-                let ready = self.ready(stream, last, now, busy.len() + room)?;
-                let ready = ready.into_iter().filter(|slice| !busy.contains(&slice.id));
-                for slice in ready.take(room).collect::<Vec<_>>() {
+                for slice in self.choose(stream, last, &busy, room)? {
                     busy.insert(slice.id);
                     let span = info_span!("slice", source = %self.config.name, pass = %slice.pass,
                         slice = %slice.interval);
@@ -75,6 +74,27 @@ impl<S: Source> Collector<S> {
                 next = Next::Hold;
             }
         }
+    }
+
+    /// What to begin now beside those that are `busy`; one at a time in an outage.
+    fn choose(
+        &self,
+        stream: StreamId,
+        last: Pass,
+        busy: &BTreeSet<SliceId>,
+        room: usize,
+    ) -> Result<Vec<OpenSlice>, StoreError> {
+        let faults = &self.memory.faults;
+        let most = match (faults.is_outage(), busy.len()) {
+            (false, busy) => busy + room,
+            (true, 0) => outage::CHOICE,
+            (true, _) => return Ok(Vec::new()),
+        };
+        let mut ready = self.ready(stream, last, self.clock.now(), most)?;
+        ready.retain(|slice| !busy.contains(&slice.id));
+        let mut ready = faults.choose(ready);
+        ready.truncate(room);
+        Ok(ready)
     }
 
     /// Fetches a slice from where it is to its end, or to a fault.
@@ -110,6 +130,7 @@ impl<S: Source> Collector<S> {
                 }
             };
             worked = true;
+            self.memory.faults.well();
             match then {
                 Then::Next(progress) => slice.progress = progress,
                 Then::Covered(_) | Then::Doubt { .. } => {
@@ -143,9 +164,11 @@ impl<S: Source> Collector<S> {
         let quota_hit_today = condition.as_ref().is_some_and(|condition| {
             condition.state == State::QuotaSpent && condition.until.is_some_and(|at| at <= now)
         });
-        let reaction = {
+        let (reaction, outage) = {
             let mut rng = locked(&self.memory.rng);
-            react(fault.kind, slice, self.source.limits(), quota_hit_today, now, &mut *rng)
+            let limits = self.source.limits();
+            let reaction = react(fault.kind, slice, limits, quota_hit_today, now, &mut *rng);
+            (reaction, self.memory.faults.add(fault.kind, &mut *rng))
         };
         let error = fault.chain();
         if reaction.pause.is_none() {
@@ -161,6 +184,11 @@ impl<S: Source> Collector<S> {
         self.store.set_back(slice.id, reaction.setback, error.clone(), calls).await?;
         if let Some((state, until)) = reaction.pause {
             self.tell(state, Some(until), Some(error), now).await?;
+            return Ok(Done { next: Next::Hold, worked });
+        }
+        if let Some(wait) = outage {
+            let until = now.checked_add(wait).unwrap_or(Timestamp::MAX);
+            self.tell(State::Failing, Some(until), Some(error), now).await?;
             return Ok(Done { next: Next::Hold, worked });
         }
         if slice.attempts + 1 >= FAILING {

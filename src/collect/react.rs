@@ -122,4 +122,4 @@ fn after(now: Timestamp, wait: Duration) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

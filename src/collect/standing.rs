@@ -36,11 +36,11 @@ impl<S: Source> Collector<S> {
         let Some(condition) = self.store.condition(Party::Source(name.as_str()))? else {
             return Ok(None);
         };
-        // Whoever restarts has perhaps mended the credentials.
+        // Whoever restarts has perhaps mended the credentials, or the network.
         let fresh = self.written().is_none();
         let Some(until) = condition.until.filter(|until| *until > now) else { return Ok(None) };
         let person = condition.state == State::AuthFailed;
-        if fresh && person {
+        if fresh && (person || condition.state == State::Failing) {
             return Ok(None);
         }
         let why = condition.error.unwrap_or_else(|| condition.state.as_str().into());

@@ -10,7 +10,10 @@ use super::{
     account::{self, Account},
 };
 use crate::{
-    collect::plan,
+    collect::{
+        budget::{self, Expected, Held},
+        plan,
+    },
     config::{self, Config, Vendor, units},
     domain::{
         filter::Filter,
@@ -155,16 +158,17 @@ pub fn gather(
         let paused = store.condition(Party::Source(name.as_str()))?.and_then(|condition| {
             let until = condition.until.filter(|until| *until > now)?;
             let why = condition.error.unwrap_or_else(|| condition.state.as_str().to_owned());
-            Some((until, why))
+            Some((until, format!("the source is paused: {why}")))
         });
-        found.push((source, stream, recorded, paused));
+        let held = budget::held(store, source, &Expected::default(), now)?;
+        found.push((source, stream, recorded, Waits { paused, held }));
     }
     // A young store fills the strip.
     let first = found.iter().filter_map(|(.., recorded, _)| first(recorded)).min();
     let default = |to: Timestamp| first.unwrap_or(before(to)).clamp(before(to), to);
     let shown = Span([view.from.unwrap_or_else(|| default(to)), to]);
-    let sources = found.into_iter().map(|(source, stream, recorded, paused)| {
-        stream_report(source, stream, recorded, paused.as_ref(), shown, now)
+    let sources = found.into_iter().map(|(source, stream, recorded, waits)| {
+        stream_report(source, stream, recorded, &waits, shown, now)
     });
     Ok(Report { at: now, shown, sources: sources.collect() })
 }
@@ -175,14 +179,30 @@ fn first(recorded: &Recorded) -> Option<Timestamp> {
     recorded.frontier.map(|frontier| frontier.from).into_iter().chain(requests).min()
 }
 
-/// Until when a source is paused, and why.
+/// Until when something waits, and why.
 type Paused = (Timestamp, String);
+
+/// What a source waits for.
+struct Waits {
+    /// All of it.
+    paused: Option<Paused>,
+    /// Some passes.
+    held: Option<Held>,
+}
+
+impl Waits {
+    fn of(&self, pass: Pass) -> Option<Paused> {
+        let held = || self.held.as_ref().filter(|held| held.passes.contains(&pass));
+        let why = "what is left of the day's calls is kept for live collection";
+        self.paused.clone().or_else(|| held().map(|held| (held.until, why.to_owned())))
+    }
+}
 
 fn stream_report(
     source: &config::Source,
     stream: Stream,
     recorded: Recorded,
-    paused: Option<&Paused>,
+    waits: &Waits,
     shown: Span,
     now: Timestamp,
 ) -> StreamReport {
@@ -201,14 +221,14 @@ fn stream_report(
     let asked: i64 = pieces.iter().map(|piece| account::length(piece.interval)).sum();
     let passes = accounts.iter().filter_map(|(round, account)| {
         let counts = counts.get(round).copied().unwrap_or_default();
-        pass_report(*round, account, counts, paused, shown)
+        pass_report(*round, account, counts, waits.of(round.pass).as_ref(), shown)
     });
     StreamReport {
         source: source.name.clone(),
         stream: stream.as_str(),
         passes: passes.collect(),
         missing_seconds: Seconds(asked - covered),
-        missing: gaps(&pieces, paused)
+        missing: gaps(&pieces, waits.paused.as_ref())
             .into_iter()
             .filter(|gap| shown.touches(gap.span()))
             .collect(),
@@ -278,7 +298,7 @@ fn gap(piece: &Piece<'_>, paused: Option<&Paused>) -> Gap {
     let reason = reason.unwrap_or_else(|| match (piece.state, held) {
         (State::Lost, _) => "past the vendor's retention".to_owned(),
         (State::Refused, _) => "the vendor cannot give it".to_owned(),
-        (_, Some((_, why))) => format!("the source is paused: {why}"),
+        (_, Some((_, why))) => why.clone(),
         (_, None) if slice.is_none() => account::NOT_PLANNED.to_owned(),
         (_, None) => "waits for its turn".to_owned(),
     });

@@ -38,7 +38,7 @@ pub fn all(
         matters.extend(budget::credentials(source, now));
         let calls = facts.calls.get(name.as_str()).copied().unwrap_or(0);
         matters.extend(budget::quota(source, progress.condition, calls, held.get(name), now));
-        matters.extend(gaps::waiting(name, &facts.waiting, said));
+        matters.extend(gaps::waiting(source, facts, progress, said, now));
         matters.extend(gaps::gone(name, &facts.gone));
         matters.extend(gaps::differing(name, &facts.differing));
         if let Some(usage) = facts.licences.get(name.as_str()) {

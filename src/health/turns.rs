@@ -28,7 +28,7 @@ pub struct Row {
 /// The part of a row that only this module reads.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Memo {
-    /// What was said while it was open.
+    /// What was said while it was open, in the numbers of the last look.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telling: Option<Telling>,
     /// When something was first seen that did not yet last long enough to be told.
@@ -117,18 +117,20 @@ fn still(key: &Key, row: &Row, matter: Matter, now: Timestamp) -> Option<Turn> {
         said.condition == matter.telling.condition && said.severity == matter.telling.severity
     });
     let noticed = row.memo.noticed;
-    let keep = |noticed| {
-        let row = Row { memo: Memo { noticed, ..row.memo.clone() }, ..row.clone() };
-        Some(Turn { key: key.clone(), row: Some(row), event: None })
-    };
     if same {
-        return noticed.and_then(|_| keep(None));
+        // What grows, such as a gap, is known as it is now when somebody looks, and when it closes.
+        let differs = said != Some(&matter.telling) || noticed.is_some();
+        let memo = Memo { telling: Some(matter.telling), noticed: None };
+        let row = Some(Row { memo, ..row.clone() });
+        return differs.then(|| Turn { key: key.clone(), row, event: None });
     }
     let begun = matter.since.or(noticed).unwrap_or(now);
     let due = begun.checked_add(patience).unwrap_or(Timestamp::MAX);
     if now < due {
         let waits = matter.since.is_none() && noticed.is_none();
-        return if waits { keep(Some(now)) } else { None };
+        let memo = Memo { noticed: Some(now), ..row.memo.clone() };
+        let row = Some(Row { memo, ..row.clone() });
+        return waits.then(|| Turn { key: key.clone(), row, event: None });
     }
     let since = if row.open { row.since } else { begun };
     Some(say(key, row, true, matter.telling, since, now))
@@ -205,7 +207,10 @@ fn well_again((source, record_id): &Key, said: &Telling) -> String {
             format!("The sink {sink} is well again, or no longer configured.")
         }
         Kind::Credentials => format!("The credentials of the source {source} were renewed."),
-        Kind::Quota => format!("The source {source} has calls again: a new day has begun."),
+        Kind::Quota if said.condition == "held_back" => {
+            format!("Nothing of the source {source} waits any more so that others have calls.")
+        }
+        Kind::Quota => format!("The source {source} has calls again."),
         Kind::Silence => format!("The source {source} has records again."),
         Kind::Entitlement => format!("The licence of the source {source} has room again."),
         Kind::EntitlementForecast => {

@@ -65,7 +65,7 @@ pub enum Readiness {
     Ready,
     /// It differed, and is being read once more.
     Refetching,
-    /// It differed, and was read once more.
+    /// It differed, and was read once more, or again since by a backfill.
     Refetched,
     /// It was compared for good.
     Compared,
@@ -95,6 +95,13 @@ impl Store {
                         AND state = 'open' AND pass = 'resweep' AND after_ms = 0
                         AND start_ms < ?3 AND end_ms > ?2)";
                     if holds(sql)? { Readiness::Refetching } else { Readiness::Refetched }
+                }
+                Some("differs") => {
+                    let sql = "SELECT EXISTS (SELECT 1 FROM request r JOIN reconciliation c
+                            ON c.stream_id = r.stream_id AND c.day = date(?2 / 1000, 'unixepoch')
+                        WHERE r.stream_id = ?1 AND r.state = 'done' AND r.narrow IS NULL
+                            AND r.from_ms <= ?2 AND r.to_ms >= ?3 AND r.asked_ms >= c.at_ms)";
+                    if holds(sql)? { Readiness::Refetched } else { Readiness::Compared }
                 }
                 Some(_) => Readiness::Compared,
             })

@@ -22,7 +22,7 @@ pub(super) fn width() -> usize {
 }
 
 /// The report in lines of `width` characters, as far as times and reasons let.
-pub(super) fn text(report: &Report, width: usize) -> String {
+pub fn text(report: &Report, width: usize) -> String {
     let width = width.saturating_sub(LABEL).clamp(10, 200);
     let mut parts = Vec::new();
     for stream in &report.sources {

@@ -100,7 +100,7 @@ fn attention(open: &[Open], now: Timestamp) -> String {
 fn state_words(health: &Health) -> String {
     let state = health.state.replace('_', " ");
     match health.paused_until {
-        Some(until) => format!("{state}, until {}", time(until)),
+        Some(until) => format!("{state}, next try {}", time(until)),
         None => state,
     }
 }

@@ -10,7 +10,7 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn slice(seconds: i64, page_size: u32, attempts: u32) -> OpenSlice {
+pub(in crate::collect) fn slice(seconds: i64, page_size: u32, attempts: u32) -> OpenSlice {
     let start = at("2026-11-20T08:00:00Z");
     OpenSlice {
         id: SliceId::for_test(1),

@@ -100,7 +100,7 @@ fn behind(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> Ma
     Matter::new(name, LAG, kind, Severity::Warning, message)
         .after(BEHIND)
         .at("covered_to", Some(covered_to))
-        .with("lag_seconds", seconds(covered_to, now))
+        .with("lag_seconds", whole_minutes(seconds(covered_to, now)))
 }
 
 /// No records for longer than is expected. A source that is not asked keeps what was said.
@@ -126,7 +126,12 @@ pub(super) fn silence(
         Matter::new(name, "silence", (Kind::Silence, "silent"), Severity::Warning, message)
             .since(heard)
             .at("last_record_at", Some(heard))
-            .with("seconds", silent.as_secs())
+            .with("seconds", whole_minutes(i64::try_from(silent.as_secs()).unwrap_or(i64::MAX)))
             .with("expected_within_seconds", expected.as_secs());
     Some(Matter { due: Due::NOW, ..matter })
+}
+
+/// What grows with time is not written down each second.
+fn whole_minutes(seconds: i64) -> i64 {
+    seconds - seconds.rem_euclid(60)
 }

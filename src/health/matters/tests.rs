@@ -188,6 +188,60 @@ fn gaps() {
 }
 
 #[test]
+fn a_gap_grows_with_the_outage_and_never_shrinks() {
+    let failing = |from, to| Facts {
+        waiting: vec![Waiting {
+            source: "etd".into(),
+            stream: "messages".into(),
+            pass: Pass::Live,
+            from: at(from),
+            failing: Some(Failing {
+                within: interval(from, to),
+                slices: 1,
+                seconds: 300,
+                error: Some("POST /search answered 503".into()),
+            }),
+        }],
+        ..facts(condition(State::Failing, "2026-11-21T09:00:00Z", Some("2026-11-21T10:03:00Z")))
+    };
+    let gap = |facts: &Facts, said: &BTreeMap<Key, Row>, now| {
+        let matters = all(&config([etd()]), facts, &BTreeMap::new(), said, at(now));
+        matters.into_iter().find(|it| it.record_id == "gap:messages:live")
+    };
+    let bounds = |matter: &Matter| {
+        let details = &matter.telling.details;
+        (details["from"].clone(), details["to"].clone(), details["seconds"].clone())
+    };
+    let down = failing("2026-11-21T09:00:00Z", "2026-11-21T09:05:00Z");
+    // Each minute, with a lag of six and two of grace.
+    let grown = gap(&down, &BTreeMap::new(), "2026-11-21T10:00:00Z").unwrap();
+    let expected = ("2026-11-21T09:00:00Z", "2026-11-21T09:51:00Z", 3060);
+    assert_eq!(bounds(&grown), (expected.0.into(), expected.1.into(), expected.2.into()));
+    assert!(grown.telling.message.contains("and growing"), "{}", grown.telling.message);
+
+    let key = (grown.source.clone(), grown.record_id.clone());
+    let memo = Memo { telling: Some(grown.telling.clone()), noticed: None };
+    let said = BTreeMap::from([(key, Row { revision: 1, open: true, since: at(NOW), memo })]);
+    let mut last = failing("2026-11-21T09:40:00Z", "2026-11-21T09:45:00Z");
+    last.sources = [("etd".to_owned(), well())].into();
+    let still = gap(&last, &said, "2026-11-21T10:01:00Z").unwrap();
+    assert_eq!(bounds(&still), bounds(&grown));
+    // The rest of it is not even planned.
+    let reached = |to| {
+        let reached = Reached {
+            source: "etd".into(),
+            stream: "messages".into(),
+            covered_to: at(to),
+            heard: None,
+        };
+        Facts { reached: vec![reached], waiting: Vec::new(), ..facts(well()) }
+    };
+    let due = |to| gap(&reached(to), &said, "2026-11-21T10:01:00Z").map(|it| it.due);
+    assert_eq!(due("2026-11-21T09:45:00Z"), Some(Due::Keep));
+    assert_eq!(due("2026-11-21T09:51:00Z"), None);
+}
+
+#[test]
 fn licences_and_sinks() {
     let usage = |share: f64| {
         let text = format!(

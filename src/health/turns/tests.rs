@@ -40,6 +40,23 @@ fn what_opens_is_said_once_and_what_ends_is_closed() {
 }
 
 #[test]
+fn a_gap_that_grows_is_closed_as_what_it_became() {
+    let mut memory = Memory::default();
+    let gap = |to: &str| {
+        let source = "etd".parse().unwrap();
+        let kind = (Kind::Gap, "failing");
+        let matter = Matter::new(&source, "gap", kind, Severity::Warning, format!("to {to}"));
+        vec![matter.with("from", "09:00").with("to", to)]
+    };
+    assert_eq!(memory.look(minute(0), gap("09:05")), 1);
+    assert_eq!(memory.look(minute(1), gap("11:00")), 0, "no event each time");
+    assert_eq!(memory.look(minute(2), vec![]), 1);
+    let closed = memory.last();
+    assert_eq!((closed.revision, closed.open), (2, false));
+    assert!(closed.telling.message.contains("from 09:00 to 11:00"), "{}", closed.telling.message);
+}
+
+#[test]
 fn what_must_last_is_said_when_it_has_and_else_forgotten() {
     let mut memory = Memory::default();
     let slow = || vec![matter("behind", Severity::Warning).after(Duration::from_mins(5))];

@@ -43,6 +43,8 @@ pub struct Quirks {
     pub urls: UrlStyle,
     /// Lists come in another order at each read.
     pub shuffle: bool,
+    /// So many messages of each hour or day are counted by the report that no search finds.
+    pub miscount: u64,
     /// A page with a token but without messages.
     pub empty_page_every: u32,
     /// A message comes twice on a page, or again on the next.
@@ -69,6 +71,7 @@ impl Quirks {
             total_size: TotalSize::Exact,
             urls: UrlStyle::Urls,
             shuffle: false,
+            miscount: 0,
             empty_page_every: 0,
             duplicate_every: 0,
             late_verdict_every: 0,

@@ -64,6 +64,10 @@ impl Etd {
             let bucket = buckets.entry(place.0.div_euclid(width) * width).or_default();
             *bucket.entry(word).or_default() += 1;
         }
+        let more = self.options.quirks.miscount;
+        for word in buckets.values_mut().filter_map(|words| words.values_mut().next()) {
+            *word += more;
+        }
         let aggregations: Vec<_> = buckets
             .iter()
             .map(|(start, words)| {
