@@ -78,9 +78,8 @@ async fn what_fails_is_a_gap_with_its_reason_while_the_daemon_runs() {
     // Nobody listens there.
     home.configure(&[etd("http://127.0.0.1:9", ""), home.file_sink()]);
     let process = home.start(&["run"]);
-    home.status_when("a fault", |status| {
-        status["sources"][0]["failing_slices"].as_u64() > Some(0)
-    }).await;
+    home.status_when("a fault", |status| status["sources"][0]["failing_slices"].as_u64() > Some(0))
+        .await;
     let report = coverage(&home, &[]).await;
     let live = &report["sources"][0]["passes"][0];
     assert_tiles(live);
