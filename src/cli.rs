@@ -11,6 +11,7 @@ pub mod check;
 pub mod config;
 pub mod coverage;
 pub mod demo;
+mod layout;
 pub mod once;
 pub mod plan;
 pub mod run;
@@ -22,7 +23,7 @@ pub mod status;
 #[derive(Debug, Parser)]
 #[command(name = "postrider", version, propagate_version = true)]
 struct Cli {
-    /// The configuration file.
+    /// The configuration file; /etc/postrider/postrider.toml by default.
     #[arg(long, global = true, env = "POSTRIDER_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -56,10 +57,8 @@ enum Command {
 /// How commands print data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum Output {
-    /// For people.
     #[default]
     Table,
-    /// For scripts.
     Json,
 }
 

@@ -7,7 +7,11 @@ use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
 use serde::Serialize;
 
-use super::{Exit, Output, complain, print, setup, status::grid};
+use super::{
+    Exit, Output, complain,
+    layout::{drawn, grid},
+    print, setup,
+};
 use crate::{
     app::{self, AnySink, AnySource},
     clock::Clock,
@@ -78,7 +82,7 @@ fn tell(report: Report, offline: bool, exit: Exit) -> anyhow::Result<()> {
         let mark = if trial.well { "ok" } else { "MEND" };
         table.add_row([trial.what.as_str(), mark, &trial.found]);
     }
-    print(&table.trim_fmt())?;
+    print(&drawn(table))?;
     match tried.iter().filter(|trial| !trial.well).count() {
         0 => print("All is well: `postrider run` can start."),
         failed => print(&format!("{failed} of {} need mending.", tried.len())),

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::{Exit, Output, complain, print, setup};
 use crate::{
+    config::Config,
     coverage::report::{self, View},
     domain::name::SourceName,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 mod strip;
@@ -56,4 +57,10 @@ pub fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         Output::Table => print(&text(&report, table::width()))?,
     }
     Ok(Exit::Done)
+}
+
+/// The strips of all sources up to `now`, as wide as the terminal.
+pub(super) fn strips(config: &Config, store: &Store, now: Timestamp) -> Result<String, StoreError> {
+    let report = report::gather(config, store, &View::default(), now)?;
+    Ok(table::strips_alone(&report, table::width()))
 }

@@ -1,6 +1,6 @@
 //! `postrider demo`: the whole system on one machine. Simulated vendors and a simulated SIEM with
-//! faults on, the real daemon between them, killed once on the way; at the end a count of what
-//! arrived.
+//! faults on, the real daemon between them, killed once on the way; then verdicts change at the
+//! vendor, and their hours are asked for again; at the end a count of what arrived.
 
 mod report;
 mod scene;
@@ -67,6 +67,7 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         let progress = scene.progress();
         bars.show(&scene, &progress);
         if progress.complete(&scene) && killed {
+            changes(&mut scene, &bars, deadline).await?;
             break;
         }
         if !killed && progress.collected >= scene.held() / 2 {
@@ -98,6 +99,34 @@ pub async fn run(args: Args) -> anyhow::Result<Exit> {
         Output::Table => print(&report.table())?,
     }
     Ok(if report.well() { Exit::Done } else { Exit::Failed })
+}
+
+/// Verdicts change at the vendor, and the hours in which that happened are asked for again.
+async fn changes(scene: &mut Scene, bars: &Bars, deadline: Instant) -> anyhow::Result<()> {
+    let mut asked = scene.change()?;
+    bars.say(&format!(
+        "the vendor changes {} verdicts of mail that was delivered; asking again: postrider backfill",
+        scene.changed.len()
+    ));
+    let mut tick = interval(REFRESH);
+    let mut read = None;
+    while Instant::now() < deadline {
+        tick.tick().await;
+        bars.show(scene, &scene.progress());
+        if read.is_none() {
+            read = asked.try_wait().context("waiting for the backfill")?;
+        }
+        if read.is_some_and(|status| !status.success()) {
+            bars.say("the backfill failed; the log says why:");
+            bars.say(&scene.log_tail());
+            return Ok(());
+        }
+        if read.is_some() && scene.waiting() == Some(0) {
+            return Ok(());
+        }
+    }
+    bars.say("the time is over; this is how far it came");
+    Ok(())
 }
 
 /// Shows live messages until Ctrl-C.
@@ -141,7 +170,7 @@ impl Bars {
     }
 
     fn show(&self, scene: &Scene, progress: &scene::Progress) {
-        let held = scene.held().max(progress.collected);
+        let held = (scene.held() + scene.changed.len() as u64).max(progress.collected);
         self.collected.set_length(held);
         self.collected.set_position(progress.collected);
         self.collected.set_message(format!("({} calls failed so far)", progress.faults));

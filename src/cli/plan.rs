@@ -38,7 +38,7 @@ pub struct Args {
 }
 
 /// Taken for a tenant whose messages nobody has counted.
-const MESSAGES: u64 = 20_000;
+pub(super) const MESSAGES: u64 = 20_000;
 
 #[derive(Debug, Serialize)]
 struct Plan {

@@ -21,6 +21,9 @@ use crate::{
     },
 };
 
+/// Bytes a year that the licence has for an application user: a third more than it sends.
+pub(super) const THROUGHPUT_OF_A_USER: u64 = 80 << 30;
+
 #[derive(Debug, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "they are flags of a command line")]
 pub struct Args {
@@ -213,6 +216,7 @@ impl Args {
                 users: self.users,
                 shape: self.ser_shape,
                 shuffle: !self.plain,
+                annual_throughput: u64::from(self.users) * THROUGHPUT_OF_A_USER,
                 limits: Limits { per_minute, ..Limits::default() },
                 ..SerOptions::default()
             },

@@ -58,8 +58,8 @@ pub struct Counts {
     pub announced: u64,
     /// Records read where it did.
     pub read: u64,
-    /// Slices in which these two differ.
-    pub differing: u64,
+    /// Slices in which fewer came than were announced; more come where the vendor repeats some.
+    pub short: u64,
     /// Slices that were read once more because of it.
     pub refetched: u64,
 }
@@ -167,7 +167,7 @@ fn requests(view: &Connection, stream: StreamId) -> rusqlite::Result<Vec<Request
 fn counts(view: &Connection, stream: StreamId) -> rusqlite::Result<BTreeMap<Round, Counts>> {
     let sql = "SELECT pass, after_ms, count(*), sum(received), coalesce(sum(total), 0),
             coalesce(sum(received) FILTER (WHERE total IS NOT NULL), 0),
-            count(*) FILTER (WHERE received <> total), count(*) FILTER (WHERE refetched > 0)
+            count(*) FILTER (WHERE received < total), count(*) FILTER (WHERE refetched > 0)
         FROM slice
         WHERE stream_id = ? AND state = 'covered' AND state NOT IN ('open', 'planned')
         GROUP BY pass, after_ms";
@@ -178,7 +178,7 @@ fn counts(view: &Connection, stream: StreamId) -> rusqlite::Result<BTreeMap<Roun
             records: row.get(3)?,
             announced: row.get(4)?,
             read: row.get(5)?,
-            differing: row.get(6)?,
+            short: row.get(6)?,
             refetched: row.get(7)?,
         };
         Ok((round(row)?, counts))

@@ -13,7 +13,6 @@ use super::{
 };
 use crate::domain::{
     filter::Filter,
-    name::SourceName,
     slice::{Interval, Pass, Stream},
 };
 
@@ -297,25 +296,6 @@ impl Store {
                 0 => Ok(None),
                 count => Ok(Some((count, time(row, 1)?))),
             })
-        })
-    }
-
-    /// Records that a day of a stream brings, by the slices of the last days; `None` before an
-    /// hour was read.
-    pub fn records_per_day(
-        &self,
-        source: &SourceName,
-        stream: Stream,
-    ) -> Result<Option<u64>, StoreError> {
-        self.read("records-per-day", |view| {
-            let sql = "SELECT coalesce(sum(received), 0), coalesce(sum(end_ms - start_ms), 0)
-                FROM slice JOIN stream t ON t.id = stream_id
-                WHERE t.source = ? AND t.stream = ? AND state = 'covered' AND narrow IS NULL";
-            let key = [source.as_str(), stream.as_str()];
-            let (records, length): (u64, u64) =
-                view.query_row(sql, key, |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let day = |records: u64| records.saturating_mul(86_400_000) / length.max(1);
-            Ok((length >= 3_600_000).then(|| day(records)))
         })
     }
 }

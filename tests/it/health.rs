@@ -83,7 +83,7 @@ async fn silence_and_credentials_go_where_health_goes() {
     assert_eq!(open.len(), 2, "{status:#}");
     assert!(open.iter().all(|open| open["severity"] == "warning"), "{status:#}");
     let table = home.run(&["status"]).await.stdout;
-    for words in ["quiet", "needs attention:", "has given no record since", "expire in 9 days"] {
+    for words in ["quiet", "needs attention", "has given no record since", "expire in 9 days"] {
         assert!(table.contains(words), "{words}: {table}");
     }
     until("health at HEC", || (simulation.received().len() >= 2).then_some(())).await;

@@ -215,7 +215,7 @@ async fn once_ends_well_and_says_what_waits_for_the_next_day() {
     assert!(ended.stderr.contains("etd: resweep waits until 2"), "{}", ended.stderr);
     let plan = home.run(&["plan"]).await;
     assert_eq!(plan.status, Some(1));
-    assert!(plan.stdout.contains("etd: today resweep waits until 2"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("today resweep waits until 2"), "{}", plan.stdout);
     assert!(plan.stdout.contains("messages a day, as collected so far"), "{}", plan.stdout);
 }
 

@@ -6,7 +6,7 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{
-    super::{Exit, complain, setup, status::duration},
+    super::{Exit, complain, layout::at_limit, plan::MESSAGES, setup},
     AskArgs, filter, follow, open, say,
 };
 use crate::{
@@ -22,9 +22,6 @@ use crate::{
         requests::{NewRequest, RequestState},
     },
 };
-
-/// Records a day where the store has seen none.
-const RECORDS_PER_DAY: u64 = 10_000;
 
 pub(super) async fn run(config: &Config, args: AskArgs) -> anyhow::Result<Exit> {
     let clock = setup::clock();
@@ -128,14 +125,14 @@ fn estimated(
 ) -> anyhow::Result<(Estimate, String)> {
     let stream = source.vendor.streams().first().context("a source without streams")?;
     let records = match seen {
-        Some(store) => store.records_per_day(&source.name, *stream)?,
+        Some(store) => store.records_a_day(&source.name, *stream)?,
         None => None,
     };
     let basis = match records {
         Some(records) => format!("{records} records a day, as the last days had"),
-        None => format!("{RECORDS_PER_DAY} records a day, which is a guess: none was seen yet"),
+        None => format!("{MESSAGES} records a day, which is a guess: none was seen yet"),
     };
-    let estimate = estimate::range(source, range, records.unwrap_or(RECORDS_PER_DAY));
+    let estimate = estimate::range(source, range, records.unwrap_or(MESSAGES));
     let mut text = format!("backfill of {} from {} to {}", source.name, range.start(), range.end());
     if (Some(range.start()), Some(range.end())) != (args.from, args.to) {
         text.push_str(" (outwards to what the vendor can be asked)");
@@ -144,7 +141,7 @@ fn estimated(
     if !filter.is_empty() {
         text = format!("{text}, narrowed to {filter}");
     }
-    let time = duration(i64::try_from(estimate.seconds_at_limit).unwrap_or(i64::MAX));
+    let time = at_limit(estimate.seconds_at_limit);
     text = format!(
         "{text}\n  slices: {}\n  calls: about {}{}, at {basis}\n  time at the rate limit: {time}",
         estimate.slices,

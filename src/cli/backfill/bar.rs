@@ -5,7 +5,11 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::Instant;
 
-use super::{super::status::duration, report::percent, say};
+use super::{
+    super::layout::{count, duration},
+    report::percent,
+    say,
+};
 use crate::store::requests::Request;
 
 /// How often the bar is brought up to date.
@@ -40,11 +44,11 @@ impl Bar {
         let whole = u64::try_from(range.as_millis()).unwrap_or(u64::MAX);
         let before = *self.done_before.get_or_insert(request.done_ms);
         let mut text = format!(
-            "{}, {} records, {} slices, {} calls",
+            "{}, {}, {}, {}",
             percent(request),
-            request.records,
-            request.slices,
-            request.calls
+            count(request.records, "record"),
+            count(request.slices, "slice"),
+            count(request.calls, "call")
         );
         let done = request.done_ms.saturating_sub(before);
         let left = whole.saturating_sub(request.done_ms);

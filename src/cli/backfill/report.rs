@@ -3,7 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{super::status::grid, filter};
+use super::{
+    super::layout::{count, drawn, grid, time, width, wrapped},
+    filter,
+};
 use crate::{
     domain::filter::Filter,
     estimate::Estimate,
@@ -82,31 +85,29 @@ pub(super) fn items(requests: &[Request]) -> Vec<Item> {
 }
 
 pub(super) fn table(requests: &[Request]) -> String {
-    let mut table = grid(&[
-        "id", "source", "from", "to", "filter", "state", "done", "records", "events", "calls",
-        "asked", "ended",
-    ]);
+    let mut table =
+        grid(&["id", "source", "from", "to", "state", "done", "records", "events", "filter"]);
     for request in requests {
         let mut asked = filter::text(&request.narrow);
         if request.resend {
             asked.push_str(if asked.is_empty() { "(resend)" } else { " (resend)" });
         }
+        if asked.is_empty() {
+            asked.push('-');
+        }
         table.add_row([
             request.id.to_string(),
             request.source.clone(),
-            request.range.start().to_string(),
-            request.range.end().to_string(),
-            asked,
+            time(request.range.start()),
+            time(request.range.end()),
             request.state.as_str().to_owned(),
             percent(request),
             request.records.to_string(),
             request.events.to_string(),
-            request.calls.to_string(),
-            format!("{:.0}", request.asked),
-            request.ended.map_or_else(|| "-".into(), |at| format!("{at:.0}")),
+            asked,
         ]);
     }
-    table.trim_fmt()
+    drawn(table)
 }
 
 /// Whole per cents, 100 only when all is done.
@@ -145,7 +146,11 @@ impl Report {
             RequestState::Cancelled => "was cancelled",
         };
         let head = format!(
-            "backfill {id} of {source} from {from} to {to} {state}: {records} records in {slices} slices, {events} events, {calls} calls"
+            "backfill {id} of {source} from {from} to {to} {state}: {} in {}, {}, {}",
+            count(*records, "record"),
+            count(*slices, "slice"),
+            count(*events, "event"),
+            count(*calls, "call")
         );
         let part = |part: &Part| {
             let Part { from, to, state, reason } = part;
@@ -153,6 +158,8 @@ impl Report {
         };
         let missing = self.missing.iter().map(part);
         let undone = self.undone.iter().map(|why| format!("not done: {why}"));
-        std::iter::once(head).chain(missing).chain(undone).collect::<Vec<_>>().join("\n  ")
+        let parts = missing.chain(undone).map(|part| format!("  {part}"));
+        let parts = std::iter::once(head).chain(parts).map(|part| wrapped(&part, 4, width()));
+        parts.collect::<Vec<_>>().join("\n")
     }
 }

@@ -1,11 +1,12 @@
 //! The report for people: strips, gaps, counts.
 
-use jiff::Timestamp;
-
 use super::strip;
 use crate::{
-    cli::status::{duration, grid},
-    coverage::report::{PassReport, Report, Seconds, StreamReport},
+    cli::layout::{drawn, duration, grid, time},
+    coverage::{
+        State,
+        report::{PassReport, Report, Seconds, StreamReport},
+    },
 };
 
 /// Gaps listed of a pass at most; JSON has them all.
@@ -34,13 +35,15 @@ pub fn text(report: &Report, width: usize) -> String {
     parts.join("\n\n")
 }
 
+/// The strips alone.
+pub(super) fn strips_alone(report: &Report, width: usize) -> String {
+    let width = width.saturating_sub(LABEL).clamp(10, 200);
+    let strips = report.sources.iter().map(|stream| strips(stream, report, width));
+    strips.chain([strip::legend()]).collect::<Vec<_>>().join("\n\n")
+}
+
 fn strips(stream: &StreamReport, report: &Report, width: usize) -> String {
-    let missing = match stream.missing_seconds {
-        Seconds(0) if stream.passes.is_empty() => "nothing was asked for yet".to_owned(),
-        Seconds(0) => "nothing is missing".to_owned(),
-        missing => format!("{} missing", length(missing)),
-    };
-    let mut lines = vec![format!("{} {}: {missing}", stream.source, stream.stream)];
+    let mut lines = vec![format!("{} {}: {}", stream.source, stream.stream, missing(stream))];
     for pass in &stream.passes {
         let cells = strip::cells(pass, report.shown, width);
         lines.push(format!("{:LABEL$}{}", label(pass), strip::text(&cells)));
@@ -54,6 +57,34 @@ fn strips(stream: &StreamReport, report: &Report, width: usize) -> String {
     lines.join("\n")
 }
 
+/// What is missing in one line, the worst first.
+fn missing(stream: &StreamReport) -> String {
+    match stream.missing_seconds {
+        Seconds(0) if stream.passes.is_empty() => return "nothing was asked for yet".to_owned(),
+        Seconds(0) => return "nothing is missing".to_owned(),
+        Seconds(_) => {}
+    }
+    let worst = [State::Lost, State::Refused, State::Failing, State::Waiting];
+    let of = |state| {
+        let gaps = stream.missing.iter().filter(|gap| gap.state == state);
+        (state.as_str(), Seconds(gaps.map(|gap| gap.seconds.0).sum()))
+    };
+    let mut by_state: Vec<_> = worst.map(of).into_iter().filter(|(_, sum)| sum.0 > 0).collect();
+    if let [("waiting", waiting)] = *by_state
+        && waiting == stream.missing_seconds
+    {
+        return format!("all collected, but {} that waits for its turn", length(waiting));
+    }
+    let shown: i64 = by_state.iter().map(|(_, sum)| sum.0).sum();
+    let elsewhere = Seconds(stream.missing_seconds.0 - shown);
+    by_state.extend((elsewhere.0 > 0).then_some(("outside of what is shown", elsewhere)));
+    let parts = by_state.into_iter().map(|(what, sum)| format!("{} {what}", length(sum)));
+    match parts.collect::<Vec<_>>().as_slice() {
+        [one] => one.clone(),
+        parts => format!("{} missing: {}", length(stream.missing_seconds), parts.join(", ")),
+    }
+}
+
 fn gaps(stream: &StreamReport) -> Vec<String> {
     let mut table = grid(&["gap in", "state", "from", "to", "length", "tries", "reason"]);
     let mut notes = Vec::new();
@@ -62,7 +93,7 @@ fn gaps(stream: &StreamReport) -> Vec<String> {
         for gap in pass.gaps.iter().take(LISTED) {
             any = true;
             let reason = match gap.next_try {
-                Some(at) => format!("{} (next try {at:.0})", gap.reason),
+                Some(at) => format!("{} (next try {})", gap.reason, time(at)),
                 None => gap.reason.clone(),
             };
             table.add_row([
@@ -85,7 +116,7 @@ fn gaps(stream: &StreamReport) -> Vec<String> {
             notes.push(format!("{gaps} gaps in {label} lie outside: see `--from {from:.0}`"));
         }
     }
-    let table = any.then(|| table.trim_fmt());
+    let table = any.then(|| drawn(table));
     table.into_iter().chain((!notes.is_empty()).then(|| notes.join("\n"))).collect()
 }
 
@@ -97,12 +128,13 @@ fn totals(stream: &StreamReport) -> Vec<String> {
         grid(&["pass", "asked", "covered", "missing", "slices", "records", "announced"]);
     for pass in &stream.passes {
         let counts = pass.counts;
-        let announced = match (counts.announced, counts.differing) {
+        let announced = match (counts.announced, counts.short) {
             (0, 0) if counts.read == 0 => "-".to_owned(),
             (announced, 0) => format!("{announced}, all read"),
             (announced, slices) => {
-                let differ = if slices == 1 { "slice differs" } else { "slices differ" };
-                format!("{announced}, {} read; {slices} {differ}", counts.read)
+                let slices =
+                    if slices == 1 { "1 slice".into() } else { format!("{slices} slices") };
+                format!("{announced}, {} read; fewer in {slices}", counts.read)
             }
         };
         let missing = Seconds(pass.asked_seconds.0 - pass.covered_seconds.0);
@@ -116,7 +148,7 @@ fn totals(stream: &StreamReport) -> Vec<String> {
             announced,
         ]);
     }
-    let mut parts = vec![table.trim_fmt()];
+    let mut parts = vec![drawn(table)];
     let narrowed = stream.backfills.iter().filter_map(|backfill| {
         let narrow = serde_json::to_string(backfill.narrow.as_ref()?).ok()?;
         let (id, state, from, to) =
@@ -146,7 +178,7 @@ fn reconciliation(stream: &StreamReport) -> Option<String> {
             ]);
         }
     }
-    (!stream.reconciliation.is_empty()).then(|| table.trim_fmt())
+    (!stream.reconciliation.is_empty()).then(|| drawn(table))
 }
 
 /// `live`, `resweep 24h`, `recount` (a resweep that the vendor's count set off), `backfill`.
@@ -156,10 +188,6 @@ fn label(pass: &PassReport) -> String {
         Some(after) => format!("{} {after}", pass.pass),
         None => pass.pass.to_owned(),
     }
-}
-
-fn time(at: Timestamp) -> String {
-    format!("{at:.0}")
 }
 
 fn length(seconds: Seconds) -> String {

@@ -14,10 +14,15 @@ use anyhow::Context;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use tokio::process::{Child, Command};
+use uuid::Uuid;
 
-use super::{super::setup, Args};
+use super::{
+    super::{setup, simulate::THROUGHPUT_OF_A_USER},
+    Args,
+};
 use crate::{
-    simulator::{EtdOptions, Faults, Options, Simulation},
+    domain::slice::Stream,
+    simulator::{EtdOptions, Faults, Mutation, MutationKind, Options, SerOptions, Simulation},
     store::Store,
 };
 
@@ -27,6 +32,9 @@ pub(super) const SINKS: [&str; 3] = ["splunk (HEC)", "syslog (TCP)", "file"];
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 /// The vendor's mail ends this long ago, so that all of it is due.
 const SETTLED: SignedDuration = SignedDuration::from_mins(10);
+/// Verdicts that change once everything has arrived, among the mail of so many hours.
+const CHANGES: usize = 60;
+const CHANGED_WITHIN: SignedDuration = SignedDuration::from_hours(3);
 const RETRY_AFTER: Duration = Duration::from_millis(800);
 
 /// The simulators, the daemon, and what is to arrive.
@@ -38,6 +46,11 @@ pub(super) struct Scene {
     pub(super) rows: u64,
     pub(super) messages: u64,
     pub(super) kills: u32,
+    /// Where the mail ends, and where the whole hours that are due.
+    pub(super) ends: Timestamp,
+    hours_end: Timestamp,
+    /// Messages whose verdict changed after they were delivered.
+    pub(super) changed: Vec<Uuid>,
     file: Mutex<Tail>,
 }
 
@@ -50,8 +63,12 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Whether all that the vendors hold is delivered. Resweeps may find changes before that, so
+    /// numbers alone do not tell.
     pub(super) fn complete(&self, scene: &Scene) -> bool {
         self.delivered.iter().all(|count| *count >= scene.held())
+            && scene.covered()
+            && scene.waiting() == Some(0)
     }
 }
 
@@ -64,7 +81,9 @@ impl Scene {
         let range = Some([from, to]);
         let etd =
             EtdOptions { messages: args.messages, range, live_per_second, ..EtdOptions::default() };
-        let options = Options { seed: args.seed, faults, etd, ..Options::default() };
+        let mut ser = SerOptions::default();
+        ser.annual_throughput = u64::from(ser.users) * THROUGHPUT_OF_A_USER;
+        let options = Options { seed: args.seed, faults, etd, ser, ..Options::default() };
         let simulation = Simulation::start(options).await.context("cannot start the simulators")?;
         let file = Mutex::new(Tail::new(directory.join("events.jsonl")));
         let mut scene = Self {
@@ -74,6 +93,9 @@ impl Scene {
             directory: directory.to_owned(),
             daemon: None,
             kills: 0,
+            ends: to,
+            hours_end: hours_end(now),
+            changed: Vec::new(),
             file,
         };
         let config = scene.config();
@@ -166,21 +188,51 @@ streams = ["messages", "summary", "entitlement"]
         self.directory.join("state")
     }
 
-    /// Starts the daemon: this very program.
+    /// Starts the daemon.
     pub(super) fn start(&mut self) -> anyhow::Result<()> {
+        self.daemon = Some(self.postrider(&["run"]).context("cannot start the daemon")?);
+        Ok(())
+    }
+
+    /// This very program, with what it tells in the log.
+    fn postrider(&self, args: &[&str]) -> anyhow::Result<Child> {
         let program = std::env::current_exe().context("cannot find this program")?;
         let log = File::options().create(true).append(true).open(self.log())?;
-        let daemon = Command::new(program)
-            .arg("--config")
-            .arg(self.config_file())
-            .arg("run")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn();
-        self.daemon = Some(daemon.context("cannot start the daemon")?);
-        Ok(())
+        let mut command = Command::new(program);
+        command.arg("--config").arg(self.config_file()).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
+        Ok(command.spawn()?)
+    }
+
+    /// Has the vendor change verdicts of mail that was delivered, and begins to ask for it again.
+    pub(super) fn change(&mut self) -> anyhow::Result<Child> {
+        let range = [self.ends - CHANGED_WITHIN, self.ends];
+        let within = |at: Timestamp| range[0] <= at && at < range[1];
+        let held = self.simulation.truth().filter(|held| within(held.time));
+        let held: Vec<Uuid> = held.map(|held| held.id).collect();
+        for id in held.iter().step_by((held.len() / CHANGES).max(1)).take(CHANGES) {
+            let retro = Mutation::of(MutationKind::RetroVerdict, *id);
+            self.changed.extend(self.simulation.mutate(&retro));
+        }
+        let [from, to] = range.map(|at| at.to_string());
+        let args = ["backfill", "--source", "etd", "--from", &from, "--to", &to, "--yes"];
+        self.postrider(&args).context("cannot ask for a backfill")
+    }
+
+    /// Whether live collection has come to the end of the vendors' records.
+    fn covered(&self) -> bool {
+        let ends = [(Stream::Messages, self.ends), (Stream::Summary, self.hours_end)];
+        let streams = self.store().and_then(|store| store.streams().ok()).unwrap_or_default();
+        ends.iter().all(|(stream, end)| {
+            let mut covered = streams.iter().filter(|seen| seen.stream == *stream);
+            covered.any(|seen| seen.covered_to.is_some_and(|to| to >= *end))
+        })
+    }
+
+    /// Events that some sink has not passed.
+    pub(super) fn waiting(&self) -> Option<u64> {
+        let sinks = self.store()?.sinks().ok()?;
+        Some(sinks.iter().map(|sink| sink.waiting).sum())
     }
 
     pub(super) async fn kill(&mut self) -> anyhow::Result<()> {
@@ -247,13 +299,19 @@ streams = ["messages", "summary", "entitlement"]
     }
 }
 
+fn floor(at: Timestamp) -> Timestamp {
+    let seconds = at.as_second();
+    Timestamp::from_second(seconds - seconds.rem_euclid(3600)).unwrap_or(at)
+}
+
+/// Where the whole hours end that are due, by the lag of the configuration.
+fn hours_end(now: Timestamp) -> Timestamp {
+    floor(now - SignedDuration::from_mins(5))
+}
+
 /// The SER rows of the whole hours that a start at `now` collects.
 fn rows(simulation: &Simulation, from: Timestamp, now: Timestamp) -> u64 {
-    let floor = |at: Timestamp| {
-        let seconds = at.as_second();
-        Timestamp::from_second(seconds - seconds.rem_euclid(3600)).unwrap_or(at)
-    };
-    let end = floor(now - SignedDuration::from_mins(5));
+    let end = hours_end(now);
     let (mut hour, mut rows) = (floor(from), 0);
     while hour < end {
         let next = hour + HOUR;
@@ -274,6 +332,7 @@ pub(super) struct Tail {
 /// An event in the file.
 pub(super) struct Seen {
     pub(super) record_id: String,
+    pub(super) revision: u32,
     pub(super) copies: u32,
     pub(super) identical: bool,
     hash: blake3::Hash,
@@ -290,6 +349,7 @@ struct Marks<'a> {
     event_id: &'a str,
     #[serde(borrow)]
     record_id: std::borrow::Cow<'a, str>,
+    revision: u32,
 }
 
 impl Tail {
@@ -324,6 +384,7 @@ impl Tail {
         let hash = blake3::hash(line);
         let seen = self.events.entry(postrider.event_id.to_owned()).or_insert_with(|| Seen {
             record_id: postrider.record_id.into_owned(),
+            revision: postrider.revision,
             copies: 0,
             identical: true,
             hash,

@@ -2,7 +2,7 @@
 
 use super::{Backfill, Plan, RecordsFrom};
 use crate::{
-    cli::status::grid,
+    cli::layout::{self, count, drawn, grid, width, wrapped},
     estimate::{self, Estimate},
 };
 
@@ -23,10 +23,12 @@ pub(super) fn table(plans: &[Plan]) -> String {
         let all = format!("a day of {}", plan.source);
         table.add_row(["", &all, "", &calls.to_string(), &share(calls)]);
     }
-    let mut text = table.trim_fmt();
+    let mut text = drawn(table);
     for plan in plans {
-        for sentence in sentences(plan) {
-            text.extend(["\n", &plan.source, ": ", &sentence]);
+        text.push('\n');
+        for (at, sentence) in sentences(plan).into_iter().enumerate() {
+            let begin = if at == 0 { format!("{}: ", plan.source) } else { "  ".into() };
+            text.extend(["\n", &wrapped(&format!("{begin}{sentence}"), 4, width())]);
         }
     }
     text
@@ -35,7 +37,7 @@ pub(super) fn table(plans: &[Plan]) -> String {
 fn sentences(plan: &Plan) -> Vec<String> {
     let Plan { records_from, day, changes, held, due, backfill, .. } = plan;
     let mut all = Vec::new();
-    let at_limit = duration(day.seconds_at_limit);
+    let at_limit = layout::at_limit(day.seconds_at_limit);
     let quota = day.per_day.map(|most| format!(" of {most}")).unwrap_or_default();
     let verdict = if day.fits { "it fits" } else { "it does NOT fit" };
     all.push(format!("{}{quota} calls a day, {at_limit} at the rate limit: {verdict}", day.calls));
@@ -46,7 +48,7 @@ fn sentences(plan: &Plan) -> Vec<String> {
         }
         RecordsFrom::CommandLine => format!("for {records} messages a day, as given"),
         RecordsFrom::Store => format!("for {records} messages a day, as collected so far"),
-        RecordsFrom::Irrelevant => "an answer has no pages: rows do not matter".into(),
+        RecordsFrom::Irrelevant => "however many rows come: an answer has no pages".into(),
     });
     let narrowing = changes.iter().any(|change| change.change.contains("verdicts"));
     if narrowing || day.lines.iter().any(|line| line.narrowed) {
@@ -70,15 +72,17 @@ fn sentences(plan: &Plan) -> Vec<String> {
         all.extend(changes.iter().map(|c| format!("  {} ({} calls)", c.change, c.calls)));
     }
     if let Some(Estimate { slices, calls, seconds_at_limit, .. }) = due {
-        let at_limit = duration(*seconds_at_limit);
+        let at_limit = layout::at_limit(*seconds_at_limit);
         all.push(format!(
-            "`run` begins with what is due already: {slices} slices, {calls} calls, {at_limit}"
+            "`run` begins with what is due already: {}, {}, {at_limit}",
+            count(*slices, "slice"),
+            count(*calls, "call")
         ));
     }
     all.extend(held.as_ref().map(|held| format!("today {held}")));
     if let Some(Backfill { from, to, estimate, days }) = backfill {
         let Estimate { slices, calls, seconds_at_limit, .. } = estimate;
-        let at_limit = duration(*seconds_at_limit);
+        let at_limit = layout::at_limit(*seconds_at_limit);
         let share = match day.per_day {
             Some(_) => format!(", {} of a day's", percent(*calls, day.per_day)),
             None => String::new(),
@@ -89,8 +93,9 @@ fn sentences(plan: &Plan) -> Vec<String> {
             None => "it would never end, since the daily calls leave nothing".to_owned(),
         };
         all.push(format!(
-            "a backfill from {from} to {to}: {slices} slices, {calls} calls{share}, {at_limit} at \
-             the rate limit; {beside}"
+            "a backfill from {from} to {to}: {}, {}{share}, {at_limit} at the rate limit; {beside}",
+            count(*slices, "slice"),
+            count(*calls, "call")
         ));
     }
     all
@@ -99,14 +104,9 @@ fn sentences(plan: &Plan) -> Vec<String> {
 fn percent(calls: u64, per_day: Option<u32>) -> String {
     let Some(most) = per_day else { return "no limit".into() };
     let most = u64::from(most.max(1));
+    if (1..most / 2_000).contains(&calls) {
+        return "< 0.1 %".into();
+    }
     let tenths = (calls.saturating_mul(1000) + most / 2) / most;
     format!("{}.{} %", tenths / 10, tenths % 10)
-}
-
-fn duration(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7_200 => format!("{} min", seconds / 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
 }

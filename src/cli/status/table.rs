@@ -1,10 +1,12 @@
 //! The status as tables, and what needs attention.
 
-use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::{Health, Open, SourceStatus, Status};
-use crate::health::state::words;
+use crate::{
+    cli::layout::{drawn, duration, grid, time, width, wrapped},
+    health::state::{seconds, words},
+};
 
 /// Open matters that the table names; JSON has all.
 const NAMED: usize = 20;
@@ -24,7 +26,7 @@ pub(super) fn table(status: &Status) -> String {
         sources.add_row([
             format!("{} {}", source.source, source.stream),
             state_words(&source.health),
-            source.covered_to.map_or_else(|| "-".into(), |at| at.to_string()),
+            source.covered_to.map_or_else(|| "-".into(), time),
             source.lag_seconds.map_or_else(|| "-".into(), duration),
             open,
             (source.lost_slices + source.refused_slices).to_string(),
@@ -49,17 +51,18 @@ pub(super) fn table(status: &Status) -> String {
         mib(status.spool.bytes),
         mib(status.max_spool)
     );
-    let mut text = format!("{}\n\n{}\n\n{spool}", sources.trim_fmt(), sinks.trim_fmt());
+    let mut text = format!("{}\n\n{}\n\n{spool}", drawn(sources), drawn(sinks));
     let named = status.sources.iter().map(|source| (&source.source, &source.health));
     for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
         if let Some(error) = &health.error {
-            text.extend(["\n", name, ": ", error]);
+            text.extend(["\n", &wrapped(&format!("{name}: {error}"), 2, width())]);
         }
     }
     for source in &status.sources {
         text.push_str(&reason(source, status.at));
+        text.push_str(&licence(source));
     }
-    text.push_str(&attention(&status.health));
+    text.push_str(&attention(&status.health, status.at));
     text
 }
 
@@ -77,49 +80,40 @@ fn reason(source: &SourceStatus, now: Timestamp) -> String {
     }
 }
 
+/// How much of the licence is used, and how long it lasts.
+fn licence(source: &SourceStatus) -> String {
+    let Some(usage) = &source.licence else { return String::new() };
+    let Some(share) = usage.share else { return String::new() };
+    let until = usage.license_end.map_or_else(String::new, |end| format!(" until {}", time(end)));
+    let lasts = match usage.exhausted_on {
+        Some(day) if usage.exhausted_before_end => format!("used up on {day} if it goes on so"),
+        _ => "it lasts".to_owned(),
+    };
+    format!("\n{}: {:.1} % of the licence{until} is used; {lasts}", source.source, share * 100.0)
+}
+
 /// A short list of what needs attention.
-fn attention(open: &[Open]) -> String {
+fn attention(open: &[Open], now: Timestamp) -> String {
     if open.is_empty() {
         return String::new();
     }
-    let mut text = "\n\nneeds attention:".to_owned();
+    let mut table = grid(&["needs attention", "for", "what"]);
     for open in open.iter().take(NAMED) {
-        text.extend(["\n  ", open.severity.as_str(), ": ", &open.message]);
+        let long = duration(seconds(open.since, now));
+        table.add_row([open.severity.as_str(), &long, &open.message]);
     }
+    let mut text = format!("\n\n{}", drawn(table));
     if open.len() > NAMED {
-        let more = format!("\n  and {} more; `--output json` has all", open.len() - NAMED);
+        let more = format!("\nand {} more; `--output json` has all", open.len() - NAMED);
         text.push_str(&more);
     }
     text
 }
 
-/// An empty table with these columns.
-pub(in crate::cli) fn grid(columns: &[&str]) -> Table {
-    let mut table = Table::new();
-    let line = LineStyle::none().fill('─').junction('─');
-    table.load_style(TableStyle::new().header_separator(line));
-    table.set_header(columns.iter().copied());
-    // Into a pipe or a file lines may be as long as they are.
-    if let Some((_, width)) = console::Term::stdout().size_checked() {
-        table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-    }
-    table
-}
-
 fn state_words(health: &Health) -> String {
     let state = health.state.replace('_', " ");
     match health.paused_until {
-        Some(until) => format!("{state}, next try {until:.0}"),
+        Some(until) => format!("{state}, next try {}", time(until)),
         None => state,
-    }
-}
-
-pub(in crate::cli) fn duration(seconds: i64) -> String {
-    let whole = SignedDuration::from_secs(seconds);
-    match (whole.as_hours(), whole.as_mins()) {
-        (0, 0) => format!("{seconds} s"),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, _) if hours < 72 => format!("{hours} h {} min", whole.as_mins() % 60),
-        (hours, _) => format!("{} d", hours / 24),
     }
 }

@@ -14,7 +14,9 @@ use crate::{
 /// From the last survey.
 pub(super) fn matters(name: &SourceName, usage: &Usage) -> Vec<Matter> {
     let mut matters = Vec::new();
-    let end = usage.license_end.map_or_else(|| "an unknown day".to_owned(), |end| end.to_string());
+    let end = usage
+        .license_end
+        .map_or_else(|| "an unknown day".to_owned(), |end| end.strftime("%Y-%m-%d").to_string());
     if let Some(percent) = level(usage) {
         let (condition, severity) = match percent {
             100.. => ("used_100_percent", Severity::Critical),

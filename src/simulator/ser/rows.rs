@@ -124,7 +124,8 @@ impl Relay {
             if let Some(whole) = self.hour(user, hour, now) {
                 present = true;
                 let (after, before) = (whole.until(to), whole.until(from));
-                sum.success += after.success - before.success;
+                // Over a moment the rounded parts may be more than the rounded whole.
+                sum.success = (sum.success + after.success).saturating_sub(before.success);
                 sum.failure += after.failure - before.failure;
                 sum.temporary += after.temporary - before.temporary;
                 sum.partial += after.partial - before.partial;
