@@ -9,7 +9,7 @@ use super::{Exit, Output, complain, print, setup};
 use crate::{
     collect::budget::{self, Expected, Held},
     config::Config,
-    domain::severity::Severity,
+    domain::{severity::Severity, usage::Usage},
     health::{
         matter::{Kind, Telling},
         matters::budget::days_left,
@@ -92,6 +92,9 @@ pub struct SourceStatus {
     pub held_back: Option<Held>,
     pub calls_today: u64,
     pub calls_per_day: Option<u32>,
+    /// What is used of the licence, at the last survey.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub licence: Option<Usage>,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,6 +157,7 @@ pub fn gather(
     now: Timestamp,
 ) -> anyhow::Result<Status> {
     let streams = store.streams()?;
+    let mut usages = store.usages()?;
     let mut sources = Vec::new();
     for (name, source) in &config.sources {
         let sliced = source.vendor.streams().first().copied();
@@ -184,6 +188,7 @@ pub fn gather(
             held_back: budget::held(store, source, &Expected::default(), now)?,
             calls_today: store.calls(name, &day(now))?,
             calls_per_day: source.rate_limit.per_day,
+            licence: usages.remove(name.as_str()),
         });
     }
     let known = store.sinks()?;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::{
     Store, StoreError,
     conditions::{Condition, condition, optional},
+    licence,
     slices::{interval, pass, time},
     spool,
 };
@@ -133,7 +134,7 @@ impl Store {
                 waiting: waiting(view)?,
                 gone: gone(view)?,
                 differing: differing(view)?,
-                licences: licences(view)?,
+                licences: licence::usages(view)?,
                 spool_bytes: spool::gauge(view, "spool_bytes")?,
             })
         })
@@ -227,17 +228,6 @@ fn reached(view: &Connection) -> rusqlite::Result<Vec<Reached>> {
         Ok(Reached { source, stream, covered_to: time(row, 2)?, heard: optional(row, 3)? })
     })?;
     reached.collect()
-}
-
-/// The last surveys that could tell what is used.
-fn licences(view: &Connection) -> rusqlite::Result<BTreeMap<String, Usage>> {
-    let sql = "SELECT source, usage FROM licence JOIN stream ON stream.id = stream_id";
-    let known: BTreeMap<String, String> = pairs(view, sql, [])?;
-    // A later version's figures are no reason to fail.
-    let read = |(source, usage): (String, String)| {
-        Some((source, serde_json::from_str::<Option<Usage>>(&usage).ok()??))
-    };
-    Ok(known.into_iter().filter_map(read).collect())
 }
 
 fn waiting(view: &Connection) -> rusqlite::Result<Vec<Waiting>> {

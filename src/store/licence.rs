@@ -1,7 +1,9 @@
 //! Surveys of licences: the last one of each source, and the event that tells it.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
     Store, StoreError,
@@ -41,6 +43,11 @@ impl Store {
         })
     }
 
+    /// What was used of each source's licence at its last survey, where that could be told.
+    pub fn usages(&self) -> Result<BTreeMap<String, Usage>, StoreError> {
+        self.read("usages", usages)
+    }
+
     pub async fn commit_survey(&self, survey: SurveyCommit) -> Result<(), StoreError> {
         let next = self
             .write("commit-survey", move |tx| {
@@ -58,4 +65,16 @@ impl Store {
         self.shared.spooled.send_replace(next);
         Ok(())
     }
+}
+
+pub(super) fn usages(view: &Connection) -> rusqlite::Result<BTreeMap<String, Usage>> {
+    let sql = "SELECT source, usage FROM licence JOIN stream ON stream.id = stream_id";
+    let mut statement = view.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let usage: String = row.get(1)?;
+        // A later version's figures are no reason to fail.
+        Ok((row.get::<_, String>(0)?, serde_json::from_str::<Option<Usage>>(&usage).ok().flatten()))
+    })?;
+    let known = rows.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(known.into_iter().filter_map(|(source, usage)| Some((source, usage?))).collect())
 }

@@ -60,6 +60,7 @@ pub(super) fn table(status: &Status) -> String {
     }
     for source in &status.sources {
         text.push_str(&reason(source, status.at));
+        text.push_str(&licence(source));
     }
     text.push_str(&attention(&status.health, status.at));
     text
@@ -77,6 +78,18 @@ fn reason(source: &SourceStatus, now: Timestamp) -> String {
         }
         _ => String::new(),
     }
+}
+
+/// How much of the licence is used, and how long it lasts.
+fn licence(source: &SourceStatus) -> String {
+    let Some(usage) = &source.licence else { return String::new() };
+    let Some(share) = usage.share else { return String::new() };
+    let until = usage.license_end.map_or_else(String::new, |end| format!(" until {}", time(end)));
+    let lasts = match usage.exhausted_on {
+        Some(day) if usage.exhausted_before_end => format!("used up on {day} if it goes on so"),
+        _ => "it lasts".to_owned(),
+    };
+    format!("\n{}: {:.1} % of the licence{until} is used; {lasts}", source.source, share * 100.0)
 }
 
 /// A short list of what needs attention.
