@@ -131,11 +131,20 @@ fn down() -> Faults {
 #[tokio::test]
 async fn the_vendor_is_out_for_three_days() {
     let mut story = Story::begin("").await;
+    let calls = |story: &Story| story.world.vendor.stats().etd.calls.values().sum::<u64>();
+    let (before, asked);
     three_days!(
         story,
-        story.world.vendor.set_etd_faults(down()),
-        story.world.vendor.set_etd_faults(Faults::none())
+        {
+            before = calls(&story);
+            story.world.vendor.set_etd_faults(down());
+        },
+        {
+            asked = calls(&story) - before;
+            story.world.vendor.set_etd_faults(Faults::none());
+        }
     );
+    assert!(asked < 3 * 24 * 20, "{asked} calls for nothing");
     story.assert_delivered();
     story.check("vendor");
 }

@@ -152,7 +152,7 @@ impl World {
             config,
             store,
         };
-        world.work().await;
+        Box::pin(world.work()).await;
         world
     }
 
@@ -161,7 +161,7 @@ impl World {
         let end = self.clock.now() + time;
         while self.clock.now() < end {
             self.clock.set(self.activation.min(self.look).min(self.wake).min(end));
-            self.work().await;
+            Box::pin(self.work()).await;
         }
     }
 
