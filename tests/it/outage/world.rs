@@ -1,7 +1,15 @@
 //! A source, two sinks and the watch over them on one clock that the test moves: what the daemon
 //! does, without its waiting.
 
-use std::{net::TcpListener, ops::Deref, sync::Arc, time::Duration};
+use std::{
+    net::TcpListener,
+    ops::Deref,
+    sync::{
+        Arc,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use postrider::{
@@ -37,6 +45,14 @@ pub(crate) fn hours(hours: u64) -> Duration {
     Duration::from_hours(hours)
 }
 
+/// A port that nobody is given by chance while the servers are down.
+fn free() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let begin = 18_000 + u16::try_from(std::process::id() % 12_000).unwrap();
+    let mut ports = (0..1_000).map(|_| begin + NEXT.fetch_add(1, Ordering::Relaxed) % 1_000);
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
 /// Servers that may go down, and come back where they were.
 pub(crate) struct Side {
     pub(crate) options: Options,
@@ -49,7 +65,6 @@ impl Side {
         let mut options = Options { clock: clock.clone(), ..Options::plain() };
         options.etd.messages = MESSAGES;
         options.etd.range = Some([begin, begin + hours(24 * DAYS)]);
-        let free = || TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         options.listen = Listen { etd: free(), hec: free(), ..Listen::default() };
         let mut side = Self { options, running: None };
         side.up().await;
