@@ -9,10 +9,14 @@ use bytes::{Bytes, BytesMut};
 
 use crate::{config, fault::Fault};
 
+mod client;
 mod client_error;
 mod explain;
 pub mod tls;
 
+pub use client::Client;
+#[cfg(feature = "testing")]
+pub use client::Peer;
 pub use client_error::ClientError;
 pub use explain::{fault, plain};
 pub use tls::tls_config;
@@ -32,9 +36,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// Bytes that are made room for because a peer announces them.
 const MOST_AT_ONCE: usize = 1 << 20;
 
-/// A client for one peer's settings. Cheap to clone, and to be kept: it holds the connections.
+/// A client for one peer's settings.
 #[expect(clippy::disallowed_methods, reason = "this is the factory")]
-pub fn client(settings: &config::Http) -> Result<reqwest::Client, ClientError> {
+pub fn client(settings: &config::Http) -> Result<Client, ClientError> {
     let timeout = if settings.timeout.is_zero() { TIMEOUT } else { settings.timeout };
     let mut tls = tls_config(&settings.tls)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
@@ -57,7 +61,7 @@ pub fn client(settings: &config::Http) -> Result<reqwest::Client, ClientError> {
         // The address may carry a password, so neither it nor reqwest's text goes into the error.
         builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| ClientError::Proxy)?);
     }
-    builder.build().map_err(|error| ClientError::Client(error.without_url()))
+    builder.build().map(Client::new).map_err(|error| ClientError::Client(error.without_url()))
 }
 
 /// Reads a body of at most `max_bytes` after decompression, piece by piece, so that neither a wrong

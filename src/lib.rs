@@ -12,6 +12,7 @@ pub mod coverage;
 pub mod deliver;
 pub mod domain;
 pub mod estimate;
+pub mod failpoint;
 pub mod fault;
 pub mod format;
 pub mod health;

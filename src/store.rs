@@ -16,6 +16,8 @@ use std::{
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::watch;
 
+use crate::failpoint::{self, Moment, Verdict};
+
 mod block;
 pub mod budget;
 pub mod conditions;
@@ -95,6 +97,19 @@ struct Shared {
 impl Store {
     /// Opens the store in `directory` for this process alone, making or migrating it.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, writer::Writer::start)
+    }
+
+    /// The same without a thread: what is written is written by a task of the present runtime.
+    #[cfg(feature = "testing")]
+    pub fn open_on_one_thread(directory: &Path) -> Result<Self, StoreError> {
+        Self::open_with(directory, writer::Writer::start_as_task)
+    }
+
+    fn open_with(
+        directory: &Path,
+        start: impl FnOnce(Connection) -> writer::Writer,
+    ) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Directory { path: directory.to_owned(), source };
         std::fs::DirBuilder::new()
             .recursive(true)
@@ -111,7 +126,7 @@ impl Store {
         let next = connection
             .query_row("SELECT value FROM gauge WHERE name = 'next_seq'", [], |row| row.get(0))
             .map_err(|source| damaged(&path, &source))?;
-        Ok(Self::with(path, Some(writer::Writer::start(connection)), next, Some(lock)))
+        Ok(Self::with(path, Some(start(connection)), next, Some(lock)))
     }
 
     /// Opens an existing store to look at it, beside a running daemon or without one.
@@ -200,6 +215,9 @@ impl Store {
             None => connect(&self.shared.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE)?,
         };
         let read = || {
+            if failpoint::reach(failpoint::READ, Moment::Before) == Verdict::Fail {
+                return Err(writer::disk_full());
+            }
             let view = connection.unchecked_transaction()?;
             let value = work(&view)?;
             view.finish()?;

@@ -12,6 +12,7 @@ use super::batch::{Batch, Filling};
 use crate::{
     clock::Clock,
     config,
+    failpoint::{self, Moment},
     fault::{Fault, Kind, backoff},
     sink::{Outcome, Sink},
     store::{
@@ -131,7 +132,7 @@ impl<K: Sink> Task for Deliverer<K> {
                 }
                 let sink = self.sink.clone();
                 on_the_way.push(async move {
-                    let outcome = sink.send(batch.body.clone(), &batch.frames).await;
+                    let outcome = send(&*sink, &batch).await;
                     (batch, outcome)
                 });
             }
@@ -313,6 +314,13 @@ impl<K: Sink> Deliverer<K> {
             warn!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
         }
     }
+}
+
+async fn send<K: Sink>(sink: &K, batch: &Batch) -> Outcome {
+    failpoint::pass(failpoint::SEND, Moment::Before).await;
+    let outcome = sink.send(batch.body.clone(), &batch.frames).await;
+    failpoint::pass(failpoint::SEND, Moment::After).await;
+    outcome
 }
 
 impl Held {

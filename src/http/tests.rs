@@ -26,7 +26,10 @@ fn trusting(pki: &Pki) -> Tls {
 }
 
 async fn get(settings: &Http, url: &str) -> Result<Bytes, Fault> {
-    let response = client(settings).unwrap().get(url).send().await.map_err(fault)?;
+    let response = {
+        let client = client(settings).unwrap();
+        client.send(client.get(url)).await?
+    };
     body_capped(response, 1000).await
 }
 

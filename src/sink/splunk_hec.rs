@@ -44,7 +44,7 @@ const MAX_EVENT: usize = 5 * 1024 * 1024;
 const MAX_ANSWER: usize = 64 * 1024;
 
 pub struct SplunkHec {
-    client: reqwest::Client,
+    client: http::Client,
     endpoints: Vec<String>,
     token: Token,
     index: Option<String>,
@@ -134,7 +134,7 @@ impl SplunkHec {
         if self.gzip && !body.is_empty() {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
-        let response = request.body(body).send().await.map_err(http::fault)?;
+        let response = self.client.send(request.body(body)).await?;
         let status = response.status().as_u16();
         let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = fault::retry_after(header, self.clock.now());

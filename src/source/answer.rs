@@ -28,8 +28,13 @@ pub(super) struct Answer {
 impl Answer {
     /// Sends `request` and reads the answer, at most `max` bytes of it. `what` names the request
     /// in a fault: `"POST /v1/messages/search"`.
-    pub(super) async fn to(request: RequestBuilder, what: &str, max: usize) -> Result<Self, Fault> {
-        let response = request.send().await.map_err(|error| http::fault(error).during(what))?;
+    pub(super) async fn to(
+        http: &http::Client,
+        request: RequestBuilder,
+        what: &str,
+        max: usize,
+    ) -> Result<Self, Fault> {
+        let response = http.send(request).await.map_err(|fault| fault.during(what))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = http::body_capped(response, max).await.map_err(|fault| fault.during(what))?;
         Ok(Self { status, headers, body })

@@ -24,6 +24,7 @@ use crate::{
     config::Secret,
     domain::fingerprint,
     fault::{Fault, Kind},
+    http,
 };
 
 /// Bytes of an answer to a token request; tokens take one or two thousand.
@@ -139,8 +140,12 @@ impl Tokens {
 }
 
 /// Sends a token request. A huge answer is not the token service's: asking for less cannot help.
-pub(super) async fn ask(request: reqwest::RequestBuilder, name: &str) -> Result<Answer, Fault> {
-    Answer::to(request, name, MAX_BODY).await.map_err(|fault| match fault.kind {
+pub(super) async fn ask(
+    http: &http::Client,
+    request: reqwest::RequestBuilder,
+    name: &str,
+) -> Result<Answer, Fault> {
+    Answer::to(http, request, name, MAX_BODY).await.map_err(|fault| match fault.kind {
         Kind::TooLarge => Fault::transient(fault.to_string()),
         _ => fault,
     })

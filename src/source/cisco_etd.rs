@@ -26,6 +26,7 @@ use crate::{
         slice::{Interval, Stream},
     },
     fault::Fault,
+    http,
 };
 
 mod call;
@@ -45,7 +46,7 @@ const RETENTION: Duration = Duration::from_secs(90 * 86_400 - 3_600);
 /// One ETD tenant.
 pub struct CiscoEtd {
     config: config::CiscoEtd,
-    http: reqwest::Client,
+    http: http::Client,
     pace: Arc<Pace>,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
@@ -56,7 +57,7 @@ pub struct CiscoEtd {
 impl CiscoEtd {
     pub fn new(
         config: &config::CiscoEtd,
-        http: reqwest::Client,
+        http: http::Client,
         pace: Arc<Pace>,
         clock: Arc<dyn Clock>,
     ) -> Self {

@@ -11,8 +11,11 @@ use std::{
 };
 
 use governor::{
-    DefaultDirectRateLimiter, Quota,
-    clock::{Clock as _, DefaultClock},
+    Quota, RateLimiter,
+    clock::Clock,
+    middleware::NoOpMiddleware,
+    nanos::Nanos,
+    state::{InMemoryState, NotKeyed},
 };
 use jiff::Timestamp;
 
@@ -46,9 +49,44 @@ pub struct Pace {
     calls: AtomicU64,
 }
 
+type Limiter = RateLimiter<NotKeyed, InMemoryState, SleepClock, NoOpMiddleware<Tick>>;
+
+/// The clock by which `sleep` counts, so that both agree, in a test's own time too.
+#[derive(Debug, Clone, Copy)]
+struct SleepClock;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Tick(tokio::time::Instant);
+
+impl Clock for SleepClock {
+    type Instant = Tick;
+
+    fn now(&self) -> Tick {
+        Tick(tokio::time::Instant::now())
+    }
+}
+
+impl governor::clock::Reference for Tick {
+    fn duration_since(&self, earlier: Self) -> Nanos {
+        self.0.saturating_duration_since(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, duration: Nanos) -> Self {
+        Self(self.0.checked_sub(duration.into()).unwrap_or(self.0))
+    }
+}
+
+impl std::ops::Add<Nanos> for Tick {
+    type Output = Self;
+
+    fn add(self, duration: Nanos) -> Self {
+        Self(self.0 + Duration::from(duration))
+    }
+}
+
 #[derive(Debug)]
 struct Gear {
-    limiter: std::sync::Arc<DefaultDirectRateLimiter>,
+    limiter: std::sync::Arc<Limiter>,
     share: f64,
     slowed_at: Option<Timestamp>,
 }
@@ -76,7 +114,7 @@ impl Pace {
             match limiter.check() {
                 Ok(()) => break,
                 Err(not_yet) => {
-                    tokio::time::sleep(not_yet.wait_time_from(DefaultClock::default().now())).await;
+                    tokio::time::sleep(not_yet.wait_time_from(SleepClock.now())).await;
                 }
             }
         }
@@ -117,12 +155,12 @@ impl Pace {
     }
 }
 
-fn limiter(limit: RateLimit, share: f64) -> std::sync::Arc<DefaultDirectRateLimiter> {
+fn limiter(limit: RateLimit, share: f64) -> std::sync::Arc<Limiter> {
     let (period, burst) = quota(limit);
     let period = period.div_f64(share);
     let burst = if share < 1.0 { NonZeroU32::MIN } else { burst };
     let quota = Quota::with_period(period).unwrap_or_else(|| Quota::per_second(NonZeroU32::MIN));
-    std::sync::Arc::new(DefaultDirectRateLimiter::direct(quota.allow_burst(burst)))
+    std::sync::Arc::new(Limiter::direct_with_clock(quota.allow_burst(burst), SleepClock))
 }
 
 /// Calls may arrive this much later than they left, and others right behind them.

@@ -25,6 +25,7 @@ use crate::{
         slice::{Interval, Stream},
     },
     fault::{Fault, Kind},
+    http,
 };
 
 mod blocks;
@@ -44,7 +45,7 @@ pub(crate) use summary::read as read_summary;
 /// One SER customer.
 pub struct ProofpointSer {
     config: config::ProofpointSer,
-    http: reqwest::Client,
+    http: http::Client,
     pace: Arc<Pace>,
     clock: Arc<dyn Clock>,
     tokens: Tokens,
@@ -54,7 +55,7 @@ pub struct ProofpointSer {
 impl ProofpointSer {
     pub fn new(
         config: &config::ProofpointSer,
-        http: reqwest::Client,
+        http: http::Client,
         pace: Arc<Pace>,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -86,7 +87,7 @@ impl ProofpointSer {
             .header(ACCEPT, "application/json")
             .header(AUTHORIZATION, bearer::sensitive(&authorization, "access token")?);
         self.pace.take().await;
-        Answer::to(request, &self.name(), MAX_BODY).await
+        Answer::to(&self.http, request, &self.name(), MAX_BODY).await
     }
 
     /// How a fault names the request.

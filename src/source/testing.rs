@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A client as the drivers get it.
-pub(super) fn client() -> reqwest::Client {
+pub(super) fn client() -> http::Client {
     let timeout = Duration::from_secs(10);
     http::client(&config::Http { timeout, ..config::Http::default() }).unwrap()
 }

@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use super::StoreError;
+use crate::failpoint::{self, Moment, Verdict};
 
 /// Transactions that may wait; a full queue holds up whoever wants to write.
 const QUEUE: usize = 64;
@@ -20,8 +21,14 @@ const QUEUE: usize = 64;
 const GROUP: usize = 32;
 
 type Reply = Box<dyn FnOnce(Result<(), Arc<str>>) + Send>;
-/// Gets the connection inside an open transaction, or why there is none.
-type Job = Box<dyn FnOnce(Result<&Connection, Arc<str>>) -> Reply + Send>;
+type Work = Box<dyn FnOnce(Result<&Connection, Arc<str>>) -> Reply + Send>;
+
+/// A transaction that waits.
+struct Job {
+    name: &'static str,
+    /// Gets the connection inside an open transaction, or why there is none.
+    work: Work,
+}
 
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
@@ -37,6 +44,15 @@ impl Writer {
         Self { queue, asked: AtomicU64::new(0) }
     }
 
+    /// Starts it as a task of the present runtime instead.
+    #[cfg(feature = "testing")]
+    #[expect(clippy::disallowed_methods, reason = "it ends with the store, as the thread does")]
+    pub(super) fn start_as_task(connection: Connection) -> Self {
+        let (queue, jobs) = mpsc::channel(QUEUE);
+        drop(tokio::task::spawn(run_as_task(connection, jobs)));
+        Self { queue, asked: AtomicU64::new(0) }
+    }
+
     pub(super) async fn write<T: Send + 'static>(
         &self,
         name: &'static str,
@@ -44,7 +60,7 @@ impl Writer {
     ) -> Result<T, StoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |begun| {
+        let work = Box::new(move |begun: Result<&Connection, Arc<str>>| -> Reply {
             let result = match begun {
                 Ok(connection) => apart(connection, work)
                     .map_err(|source| StoreError::Transaction { name, source }),
@@ -56,6 +72,7 @@ impl Writer {
                 drop(reply.send(committed.and(result)));
             })
         });
+        let job = Job { name, work };
         self.queue.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
     }
@@ -86,26 +103,72 @@ fn apart<T>(
 fn run(connection: Connection, mut jobs: mpsc::Receiver<Job>) {
     let mut waiting = Vec::with_capacity(GROUP);
     while jobs.blocking_recv_many(&mut waiting, GROUP) > 0 {
-        let mut replies = Vec::with_capacity(waiting.len());
-        let begun = connection.execute_batch("BEGIN IMMEDIATE");
-        let why: Option<Arc<str>> = begun.as_ref().err().map(|e| Arc::from(crate::fault::chain(e)));
-        for job in waiting.drain(..) {
-            replies.push(job(why.clone().map_or(Ok(&connection), Err)));
-        }
-        let committed = begun.and_then(|()| connection.execute_batch("COMMIT"));
-        if committed.is_err() && !connection.is_autocommit() {
-            // A failed commit leaves the transaction open; nothing of it may stay.
-            if let Err(error) = connection.execute_batch("ROLLBACK") {
-                tracing::error!(error = %error, "the store could not roll back");
-            }
-        }
-        let outcome = committed.map_err(|error| Arc::from(crate::fault::chain(&error)));
-        for reply in replies {
-            reply(outcome.clone());
+        if commit(&connection, &mut waiting).is_err() {
+            return;
         }
     }
     // Leaves one tidy file behind where nobody reads; failing to is harmless.
     if let Err(error) = connection.close() {
         tracing::debug!(error = %error.1, "the store closed with work undone");
     }
+}
+
+/// The same as a task, for a simulation on one thread.
+#[cfg(feature = "testing")]
+async fn run_as_task(connection: Connection, mut jobs: mpsc::Receiver<Job>) {
+    let mut waiting = Vec::with_capacity(GROUP);
+    while jobs.recv_many(&mut waiting, GROUP).await > 0 {
+        if commit(&connection, &mut waiting).is_err() {
+            // The dead answer nobody.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A test had the process die.
+struct Died;
+
+/// Runs what waits in one transaction, and answers.
+fn commit(connection: &Connection, waiting: &mut Vec<Job>) -> Result<(), Died> {
+    let mut replies = Vec::with_capacity(waiting.len());
+    let names: Vec<_> = waiting.iter().map(|job| job.name).collect();
+    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    let why: Option<Arc<str>> = begun.as_ref().err().map(|e| Arc::from(crate::fault::chain(e)));
+    let mut refused = false;
+    for job in waiting.drain(..) {
+        replies.push((job.work)(why.clone().map_or(Ok(connection), Err)));
+        match failpoint::reach(job.name, Moment::Before) {
+            Verdict::GoOn => {}
+            Verdict::Fail => refused = true,
+            Verdict::Die => return Err(Died),
+        }
+    }
+    let committed = match begun {
+        Ok(()) if refused => Err(disk_full()),
+        Ok(()) => connection.execute_batch("COMMIT"),
+        Err(error) => Err(error),
+    };
+    if committed.is_err() && !connection.is_autocommit() {
+        // A failed commit leaves the transaction open; nothing of it may stay.
+        if let Err(error) = connection.execute_batch("ROLLBACK") {
+            tracing::error!(error = %error, "the store could not roll back");
+        }
+    }
+    if committed.is_ok() && names.into_iter().any(dies) {
+        return Err(Died);
+    }
+    let outcome = committed.map_err(|error| Arc::from(crate::fault::chain(&error)));
+    for reply in replies {
+        reply(outcome.clone());
+    }
+    Ok(())
+}
+
+fn dies(name: &'static str) -> bool {
+    failpoint::reach(name, Moment::After) == Verdict::Die
+}
+
+pub(super) fn disk_full() -> rusqlite::Error {
+    let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+    rusqlite::Error::SqliteFailure(full, Some("database or disk is full".into()))
 }

@@ -153,7 +153,9 @@ async fn a_source_that_fails_leaves_a_gap_until_it_is_well() {
     simulation.set_etd_faults(Faults::none());
     told(&home, "source", "closed").await;
     let closed = told(&home, "gap:messages:live", "closed").await;
-    assert_eq!((&closed["from"], &closed["to"]), (&gap["from"], &gap["to"]));
+    assert_eq!(closed["from"], gap["from"]);
+    // The gap grew if a minute went by.
+    assert!(closed["to"].as_str() >= gap["to"].as_str(), "{closed:#} after {gap:#}");
     let status = home.status_when("well", |s| part(s, "etd")["open_slices"] == 0).await;
     assert_eq!(status["health"], Value::Array(Vec::new()), "{status:#}");
     stop(process).await;

@@ -6,7 +6,7 @@ use super::{
     SplunkHec,
     classify::{Reply, classify},
 };
-use crate::{fault::Fault, http, sink::Outcome};
+use crate::{fault::Fault, sink::Outcome};
 
 /// Some receivers know only one of them.
 const HEALTH: [&str; 2] = ["/services/collector/health", "/services/collector/health/1.0"];
@@ -33,8 +33,8 @@ pub(super) async fn probe(sink: &SplunkHec) -> Result<String, Fault> {
 async fn health(sink: &SplunkHec, endpoint: &str) -> Result<String, Fault> {
     let mut seen = String::new();
     for path in HEALTH {
-        let response =
-            sink.client.get(format!("{endpoint}{path}")).send().await.map_err(http::fault)?;
+        let request = sink.client.get(format!("{endpoint}{path}"));
+        let response = sink.client.send(request).await?;
         if response.status().is_success() {
             return Ok("it is healthy".to_owned());
         }

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     config,
     fault::{Fault, Kind},
+    http,
     source::{
         answer::{Answer, MAX_BODY},
         bearer::{self, Bearer},
@@ -51,7 +52,7 @@ impl CiscoEtd {
     ) -> Result<Reply, Fault> {
         let send = async |request: RequestBuilder| {
             self.pace.take().await;
-            Answer::to(request, name, MAX_BODY).await
+            Answer::to(&self.http, request, name, MAX_BODY).await
         };
         let bearer = self.bearer(None).await?;
         let answer = send(request(&bearer)?).await?;
@@ -84,7 +85,7 @@ impl CiscoEtd {
 
 /// A request with the headers that each call but the token's has.
 pub(super) fn post(
-    http: &reqwest::Client,
+    http: &http::Client,
     config: &config::CiscoEtd,
     path: &str,
     body: &impl Serialize,

@@ -7,6 +7,7 @@ use super::call::post;
 use crate::{
     config,
     fault::Fault,
+    http,
     source::{Query, bearer::Bearer, when},
 };
 
@@ -39,7 +40,7 @@ struct Body<'a> {
 }
 
 pub(super) fn request(
-    http: &reqwest::Client,
+    http: &http::Client,
     config: &config::CiscoEtd,
     query: &Query,
     bearer: &Bearer,

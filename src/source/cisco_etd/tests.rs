@@ -311,10 +311,13 @@ async fn retry_after_is_obeyed_as_seconds_and_as_a_date() {
 async fn an_answer_beyond_the_cap_is_too_large() {
     let bench = bench(vec![answer(200, &"x".repeat(1_000))]).await;
     let request = client().get(bench.vendor.server.uri());
-    let fault = Answer::to(request, "GET /", 999).await.err().unwrap();
+    let fault = Answer::to(&client(), request, "GET /", 999).await.err().unwrap();
     assert_eq!(fault.kind, Kind::TooLarge);
     let request = client().get(bench.vendor.server.uri());
-    assert_eq!(Answer::to(request, "GET /", 1_000).await.ok().unwrap().text().len(), 1_000);
+    assert_eq!(
+        Answer::to(&client(), request, "GET /", 1_000).await.ok().unwrap().text().len(),
+        1_000
+    );
 }
 
 #[tokio::test]

@@ -48,7 +48,7 @@ impl CiscoEtd {
         }
         let sent = bearer::sent(&request);
         self.pace.take().await;
-        let answer = bearer::ask(request, NAME).await?;
+        let answer = bearer::ask(&self.http, request, NAME).await?;
         let now = self.clock.now();
         let key = api_key.as_ref().map_or("", |key| key.as_str());
         let secrets = [sent.as_str(), secret.as_str(), key];

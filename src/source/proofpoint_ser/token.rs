@@ -37,7 +37,7 @@ impl ProofpointSer {
             self.http.post(&self.config.token_url).header(ACCEPT, "application/json").form(&form);
         let sent = bearer::sent(&request);
         self.pace.take().await;
-        let answer = bearer::ask(request, NAME).await?;
+        let answer = bearer::ask(&self.http, request, NAME).await?;
         let body = answer.redacted(&[sent.as_str(), secret.as_str()]);
         if answer.status != 200 {
             let retry_after = answer.retry_after(self.clock.now());

@@ -1,0 +1,71 @@
+//! Named places where a test makes the process die or the store fail. Without the feature `testing`
+//! there is nothing here, and nothing at the places.
+
+/// What happens at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    GoOn,
+    /// The store fails as on a full disk.
+    Fail,
+    /// Nothing after this place happens: the process is dead.
+    Die,
+}
+
+/// On which side of what it is named for a place lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Moment {
+    Before,
+    After,
+}
+
+/// Sending a batch; transactions are places by their own names, reads are `read`.
+pub const SEND: &str = "send";
+pub const READ: &str = "read";
+
+#[cfg(feature = "testing")]
+mod enabled {
+    use std::{cell::RefCell, rc::Rc, sync::OnceLock};
+
+    use super::{Moment, Verdict};
+
+    type Here = Rc<dyn Fn(&'static str, Moment) -> Verdict>;
+    type Everywhere = Box<dyn Fn(&'static str, Moment) -> Verdict + Send + Sync>;
+
+    thread_local! {
+        static HERE: RefCell<Option<Here>> = const { RefCell::new(None) };
+    }
+    static EVERYWHERE: OnceLock<Everywhere> = OnceLock::new();
+
+    /// Decides for this thread from now on: a simulation runs on one.
+    pub fn set_here(decide: Option<Here>) {
+        HERE.with_borrow_mut(|here| *here = decide);
+    }
+
+    /// Decides for the process, once and for all.
+    pub fn set_everywhere(decide: Everywhere) {
+        drop(EVERYWHERE.set(decide));
+    }
+
+    pub fn reach(place: &'static str, moment: Moment) -> Verdict {
+        let here = HERE.with_borrow(Clone::clone);
+        here.map(|decide| decide(place, moment))
+            .or_else(|| EVERYWHERE.get().map(|decide| decide(place, moment)))
+            .unwrap_or(Verdict::GoOn)
+    }
+}
+
+#[cfg(feature = "testing")]
+pub use enabled::{reach, set_everywhere, set_here};
+
+#[cfg(not(feature = "testing"))]
+#[inline]
+pub fn reach(_: &'static str, _: Moment) -> Verdict {
+    Verdict::GoOn
+}
+
+/// Reaches a place at which only dying is possible.
+pub async fn pass(place: &'static str, moment: Moment) {
+    if reach(place, moment) == Verdict::Die {
+        std::future::pending::<()>().await;
+    }
+}

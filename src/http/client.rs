@@ -1,0 +1,64 @@
+//! A client as sources and sinks hold it.
+
+use reqwest::{RequestBuilder, Response};
+
+use crate::fault::Fault;
+
+/// An HTTP client. Cheap to clone, and to be kept: it holds the connections.
+#[derive(Clone)]
+pub struct Client {
+    requests: reqwest::Client,
+    #[cfg(feature = "testing")]
+    peer: Option<std::sync::Arc<dyn Peer>>,
+}
+
+/// Answers in the network's place, so that a simulation has no sockets and no real time.
+#[cfg(feature = "testing")]
+pub trait Peer: Send + Sync {
+    fn answer(
+        &self,
+        request: reqwest::Request,
+    ) -> futures_util::future::BoxFuture<'static, Result<Response, Fault>>;
+}
+
+impl Client {
+    pub(super) fn new(requests: reqwest::Client) -> Self {
+        Self {
+            requests,
+            #[cfg(feature = "testing")]
+            peer: None,
+        }
+    }
+
+    /// The same client, whose requests reach `peer` instead of the network.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn to_peer(self, peer: std::sync::Arc<dyn Peer>) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    pub fn get(&self, url: impl reqwest::IntoUrl) -> RequestBuilder {
+        self.requests.get(url)
+    }
+
+    pub fn post(&self, url: impl reqwest::IntoUrl) -> RequestBuilder {
+        self.requests.post(url)
+    }
+
+    /// Sends a request. Errors are those of the connection; what the peer says is in the answer.
+    pub async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
+        #[cfg(feature = "testing")]
+        if let Some(peer) = &self.peer {
+            let request = request.build().map_err(super::fault)?;
+            return peer.answer(request).await;
+        }
+        request.send().await.map_err(super::fault)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // reqwest's own shows its settings, of which a proxy's password may be one.
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
