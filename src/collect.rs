@@ -7,6 +7,8 @@ pub(crate) mod compose;
 mod diff;
 mod fetch;
 mod forget;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod histories;
 mod keep;

@@ -15,6 +15,8 @@ pub mod estimate;
 pub mod failpoint;
 pub mod fault;
 pub mod format;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 pub mod health;
 pub mod heap;
 pub mod http;

@@ -21,6 +21,8 @@ pub mod proofpoint_ser;
 
 mod answer;
 mod bearer;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod text;
 mod when;
 

@@ -23,6 +23,8 @@ pub mod budget;
 pub mod conditions;
 pub mod coverage;
 pub mod dead_letters;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 pub mod health;
 pub mod ledger;
 pub mod licence;

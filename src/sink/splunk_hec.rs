@@ -32,6 +32,8 @@ use crate::{
 
 mod classify;
 mod endpoints;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod probe;
 mod token;
 

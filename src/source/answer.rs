@@ -43,11 +43,7 @@ impl Answer {
     /// The body without a byte order mark and white space around it. What is not UTF-8 is
     /// replaced: one bad byte must not cost the page.
     pub(super) fn text(&self) -> Cow<'_, str> {
-        // Asked first, because the replacing reader is ten times slower.
-        match std::str::from_utf8(&self.body) {
-            Ok(body) => Cow::Borrowed(bare(body)),
-            Err(_) => Cow::Owned(bare(&String::from_utf8_lossy(&self.body)).to_owned()),
-        }
+        decode(&self.body)
     }
 
     /// The body for a fault's text, where `secrets` must not be: a proxy or a hostile server may
@@ -68,6 +64,15 @@ impl Answer {
 
     fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// See [`Answer::text`].
+pub(super) fn decode(body: &[u8]) -> Cow<'_, str> {
+    // Asked first, because the replacing reader is ten times slower.
+    match std::str::from_utf8(body) {
+        Ok(body) => Cow::Borrowed(bare(body)),
+        Err(_) => Cow::Owned(bare(&String::from_utf8_lossy(body)).to_owned()),
     }
 }
 

@@ -30,6 +30,8 @@ use crate::{
 };
 
 mod call;
+#[cfg(feature = "testing")]
+pub(super) mod fuzzing;
 mod message;
 mod page;
 mod refusal;

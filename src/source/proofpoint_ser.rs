@@ -30,6 +30,8 @@ use crate::{
 
 mod blocks;
 mod entitlement;
+#[cfg(feature = "testing")]
+pub(super) mod fuzzing;
 mod names;
 mod number;
 mod refusal;

@@ -185,7 +185,7 @@ fn read(view: &Connection, codec: &Codec, seq: u64) -> rusqlite::Result<Option<C
 }
 
 /// The events' heads, then all their texts together.
-fn encode(events: &[NewEvent]) -> Vec<u8> {
+pub(super) fn encode(events: &[NewEvent]) -> Vec<u8> {
     let length = events.iter().map(|event| event.json.len() + 64).sum();
     let mut out = Vec::with_capacity(length);
     for event in events {
@@ -211,7 +211,7 @@ fn encode(events: &[NewEvent]) -> Vec<u8> {
 /// Bytes of an event's head.
 const HEAD: usize = 16 + 4 + 1 + 8 + 4 + 4;
 
-fn decode(plain: &[u8], origin: &Arc<Origin>, first: u64, count: u64) -> Option<Vec<Event>> {
+pub(super) fn decode(plain: &[u8], origin: &Arc<Origin>, first: u64, count: u64) -> Option<Vec<Event>> {
     let heads = usize::try_from(count).ok()?.checked_mul(HEAD)?;
     let (heads, texts) = plain.split_at_checked(heads)?;
     let texts: Arc<str> = std::str::from_utf8(texts).ok()?.into();

@@ -9,6 +9,7 @@ mod records;
 mod backfill;
 mod calls;
 mod cli;
+mod corpus;
 mod coverage;
 mod delivery;
 mod giving_up;
