@@ -106,15 +106,20 @@ pub fn backoff(attempt: u32, base: Duration, cap: Duration, rng: &mut impl Rng) 
     whole.mul_f64(rng.random_range(0.5..=1.0))
 }
 
-/// Reads a `Retry-After` header: seconds, or an HTTP date that is compared with `now`.
-/// What cannot be read counts as absent; a date in the past as zero.
+/// Nobody is to wait longer because somebody else's clock, or a typing error, says so.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
+/// Reads a `Retry-After` header: seconds, or an HTTP date that is compared with `now`; at most a
+/// day. What cannot be read counts as absent; a date in the past as zero.
 pub fn retry_after(header: Option<&str>, now: jiff::Timestamp) -> Option<Duration> {
     let text = header?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+    let wait = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let at = jiff::Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
+        Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(LONGEST_WAIT))
 }
 
 #[cfg(test)]
@@ -142,6 +147,9 @@ mod tests {
         assert_eq!(retry_after(date, now), Some(Duration::from_secs(30)));
         let past = Some("Fri, 20 Nov 2026 07:00:30 GMT");
         assert_eq!(retry_after(past, now), Some(Duration::ZERO));
+        for long in ["18446744073709551615", "1795166100", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+            assert_eq!(retry_after(Some(long), now), Some(LONGEST_WAIT), "{long}");
+        }
         assert_eq!(retry_after(Some("soon"), now), None);
         assert_eq!(retry_after(None, now), None);
     }

@@ -100,6 +100,15 @@ impl Builder {
         self.end(start);
     }
 
+    /// Like [`Builder::nested`], with everything below the value.
+    pub fn below(&mut self, path: &[&str], value: &RawValue) {
+        self.path.clear();
+        for segment in path {
+            self.enter(segment);
+        }
+        self.add(value, 1);
+    }
+
     /// Adds a list of texts as one member, regardless of order and repetition.
     pub fn set<'t>(&mut self, name: &str, texts: impl IntoIterator<Item = &'t str>) {
         let mut texts: Vec<&str> = texts.into_iter().collect();
@@ -143,8 +152,8 @@ impl Builder {
             self.path.push(SEPARATOR);
         }
         // Paths end with a NUL where they are kept.
-        if name.contains('\0') {
-            self.path.push_str(&name.replace('\0', "\u{fffd}"));
+        if name.contains(['\0', SEPARATOR]) {
+            self.path.push_str(&name.replace(['\0', SEPARATOR], "\u{fffd}"));
         } else {
             self.path.push_str(name);
         }

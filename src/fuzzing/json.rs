@@ -62,7 +62,8 @@ pub(crate) fn is_distinct(value: &RawValue, plain: &impl Fn(&str) -> String) -> 
         if depth > DEPTH {
             return false;
         }
-        let go_on = |value: &RawValue, seen: &mut HashSet<String>| add(value, plain, depth + 1, seen);
+        let go_on =
+            |value: &RawValue, seen: &mut HashSet<String>| add(value, plain, depth + 1, seen);
         if let Some(members) = fingerprint::object(value) {
             let new = |name: &str, seen: &mut HashSet<_>| seen.insert(plain(name));
             return members.iter().all(|(name, value)| new(name, seen) && go_on(value, seen));

@@ -32,7 +32,8 @@ pub(crate) fn check(records: &[Record]) {
         let known = known(record, &first);
         let again = change::again(&known, record, COLLECTED_AT);
         let same = before.take().filter(|(other, _)| {
-            other.stream == record.stream && discriminant(&other.facts) == discriminant(&record.facts)
+            other.stream == record.stream
+                && discriminant(&other.facts) == discriminant(&record.facts)
         });
         let next = same.map(|(_, other)| {
             let next = change::next(Some(&other), record, COLLECTED_AT);

@@ -12,8 +12,8 @@ use crate::domain::{
     slice::Stream,
 };
 
-pub use super::ledger::fuzzing::ledger;
 pub(crate) use super::ledger::fuzzing::assert_kept as assert_versions_kept;
+pub use super::ledger::fuzzing::ledger;
 
 /// A chunk of the spool: how many events it is said to have, and its bytes.
 pub fn chunk(bytes: &[u8]) {

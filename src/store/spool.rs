@@ -211,7 +211,12 @@ pub(super) fn encode(events: &[NewEvent]) -> Vec<u8> {
 /// Bytes of an event's head.
 const HEAD: usize = 16 + 4 + 1 + 8 + 4 + 4;
 
-pub(super) fn decode(plain: &[u8], origin: &Arc<Origin>, first: u64, count: u64) -> Option<Vec<Event>> {
+pub(super) fn decode(
+    plain: &[u8],
+    origin: &Arc<Origin>,
+    first: u64,
+    count: u64,
+) -> Option<Vec<Event>> {
     let heads = usize::try_from(count).ok()?.checked_mul(HEAD)?;
     let (heads, texts) = plain.split_at_checked(heads)?;
     let texts: Arc<str> = std::str::from_utf8(texts).ok()?.into();

@@ -27,7 +27,10 @@ pub fn page(bytes: &[u8]) {
         assert_within(&record.json, &body);
         let again = read(&record.json);
         assert_eq!(again.json, record.json);
-        assert_eq!((&again.id, again.time, &again.verdict), (&record.id, record.time, &record.verdict));
+        assert_eq!(
+            (&again.id, again.time, &again.verdict),
+            (&record.id, record.time, &record.verdict)
+        );
         assert_eq!((&again.fingerprint, &again.watched), (&record.fingerprint, &record.watched));
         let raw = serde_json::from_str(&record.json).expect("a record is JSON");
         if let Some(turned) = reversed(raw) {

@@ -168,7 +168,7 @@ impl Reading {
                 let side = if block == "status" { Side::Status } else { Side::Details };
                 self.counter(side, name, value);
             } else if !is_nothing(value) {
-                self.content.nested(&[block, name], &text_or_json(value));
+                self.other(&[block, name], value, &text_or_json(value));
             }
         }
     }
@@ -180,7 +180,7 @@ impl Reading {
             Count::Nothing => return,
             Count::Unreadable => {
                 self.flag(format!("unreadable:{place}.{name}"));
-                self.content.nested(&[place, name], &compact(value.get()));
+                self.other(&[place, name], value, value.get());
                 return;
             }
         };
@@ -195,6 +195,15 @@ impl Reading {
             }
             Some(first) if *first == number => {}
             Some(_) => self.flag(format!("ambiguous:{place}.{name}")),
+        }
+    }
+
+    /// Adds what is no counter: a scalar by its text.
+    fn other(&mut self, path: &[&str], value: &RawValue, text: &str) {
+        if value.get().starts_with(['{', '[']) {
+            self.content.below(path, value);
+        } else {
+            self.content.nested(path, text);
         }
     }
 
