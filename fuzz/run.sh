@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzzes every target, or those named, for SECONDS each: fuzz/run.sh [SECONDS [TARGET...]]
-# Finds go to fuzz/found, made small at the end; failures to fuzz/artifacts. docs/FUZZING.md has more.
+# What is found goes to fuzz/found, what fails to fuzz/artifacts. docs/FUZZING.md has more.
 set -eu
 cd "$(dirname "$0")"
 
@@ -26,13 +26,13 @@ for target in "$@"; do
     program=target/x86_64-unknown-linux-gnu/release/$target
     [ -x "$program" ] || program=$(find target -path "*/release/$target" -type f | head -n 1)
     echo "== $target"
-    # A second for one input, or 2 GiB, is as bad as a panic.
-    "$program" -max_total_time="$seconds" -max_len=8192 -timeout=5 -rss_limit_mb=2048 \
+    # Half a minute (of a busy machine) for one small input, or 2 GiB, are as bad as a panic.
+    "$program" -max_total_time="$seconds" -max_len=8192 -timeout=30 -rss_limit_mb=2048 \
         -dict=words.dict -artifact_prefix="artifacts/$target/" -print_final_stats=1 \
         "$found" $seeds >"artifacts/$target.log" 2>&1 || failed="$failed $target"
     grep -E 'INITED|^stat::(number_of|new_units|peak)|ERROR|panicked' "artifacts/$target.log" || :
     grep -E 'cov:' "artifacts/$target.log" | tail -n 1
-    # Only what the seeds do not reach already is kept, and of that as little as does.
+    # As little is kept as reaches the same.
     rm -rf "$found.small" && mkdir "$found.small"
     "$program" -set_cover_merge=1 -max_len=8192 "$found.small" $seeds "$found" \
         >"artifacts/$target.merge.log" 2>&1 && rm -rf "$found" && mv "$found.small" "$found"
