@@ -66,7 +66,7 @@ pub(in crate::source) fn refused(status: u16, body: &str) -> Vec<Fault> {
     let calls = [Call::Token, Call::Search { interval: hour() }, Call::Report { day: hour() }];
     let fault = |call| {
         refusal::wants_new_token(status, body);
-        let (retry_after, now, had_page_token) = (None, COLLECTED_AT, status % 2 == 0);
+        let (retry_after, now, had_page_token) = (None, COLLECTED_AT, status.is_multiple_of(2));
         refusal::classify(&Refusal { call, status, retry_after, body, now, had_page_token })
     };
     calls.map(fault).into()
