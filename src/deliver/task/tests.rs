@@ -1,6 +1,6 @@
 //! The deliverer against a scripted sink and a real store.
 
-use std::sync::Mutex;
+use std::{ops::Range, sync::Mutex};
 
 use bytes::Bytes;
 use rand::SeedableRng;

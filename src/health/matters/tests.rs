@@ -175,7 +175,7 @@ fn gaps() {
     // Open until all that was named is covered, whatever else is still to be fetched.
     let first = matters.into_iter().next().unwrap();
     let key = (first.source, first.record_id);
-    let memo = Memo { telling: Some(first.telling), noticed: None };
+    let memo = Memo { telling: Some(first.telling), noticed: None, told: None };
     let said = BTreeMap::from([(key, Row { revision: 1, open: true, since: at(NOW), memo })]);
     let with = |from| Facts { waiting: vec![waiting(from, None)], ..Facts::default() };
     let gap = |facts: &Facts| {
@@ -220,7 +220,7 @@ fn a_gap_grows_with_the_outage_and_never_shrinks() {
     assert!(grown.telling.message.contains("and growing"), "{}", grown.telling.message);
 
     let key = (grown.source.clone(), grown.record_id.clone());
-    let memo = Memo { telling: Some(grown.telling.clone()), noticed: None };
+    let memo = Memo { telling: Some(grown.telling.clone()), noticed: None, told: None };
     let said = BTreeMap::from([(key, Row { revision: 1, open: true, since: at(NOW), memo })]);
     let mut last = failing("2026-11-21T09:40:00Z", "2026-11-21T09:45:00Z");
     last.sources = [("etd".to_owned(), well())].into();
