@@ -152,10 +152,10 @@ fn the_counts_are_right() {
                     Act::Accept(id) => settle(vec![id], vec![]).await.unwrap(),
                     Act::Again(id) => settle(vec![], vec![(id, "no".into())]).await.unwrap(),
                     Act::Drop(id) => {
-                        drop(store.drop_letters(&Which::Ids(vec![id]), 99).await.unwrap());
+                        store.drop_letters(&Which::Ids(vec![id]), 99).await.unwrap();
                     }
                     Act::DropAllOf(of) => {
-                        drop(store.drop_letters(&Which::Sink(of.into()), 99).await.unwrap());
+                        store.drop_letters(&Which::Sink(of.into()), 99).await.unwrap();
                     }
                 }
             }

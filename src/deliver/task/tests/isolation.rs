@@ -55,7 +55,8 @@ async fn one_bad_event_among_512_is_found_with_19_sends_at_most() {
 fn k_bad_events_among_n_are_found_with_o_of_k_log_n_sends() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let config = ProptestConfig { cases: 48, failure_persistence: None, ..Default::default() };
-    let cases = (1..=512_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..12), 1..5);
+    let cases =
+        (1..=512_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..12), 1..5_usize);
     let run = |(n, bad, max_in_flight): (usize, Vec<prop::sample::Index>, usize)| {
         let bad: BTreeSet<usize> = bad.into_iter().map(|at| at.index(n)).collect();
         let bad: Vec<usize> = bad.into_iter().collect();
