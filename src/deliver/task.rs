@@ -187,7 +187,7 @@ impl<K: Sink> Deliverer<K> {
             return Ok(Some(batch));
         }
         // What is taken apart is kept in memory.
-        let room = self.parts.batches() < self.config.max_in_flight;
+        let room = self.parts.batches() <= self.config.max_in_flight;
         let new = if room { self.new_batch(spooled)? } else { None };
         Ok(new.or_else(|| self.parts.take()))
     }

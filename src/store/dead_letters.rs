@@ -157,7 +157,7 @@ impl Store {
     pub fn letter(&self, id: u64) -> Result<Option<Letter>, StoreError> {
         self.read("letter", |view| {
             let sql = format!(
-                "SELECT {COLUMNS}, event_id, sink, reason, at_ms, attempts, first_ms
+                "SELECT {COLUMNS}, sink, reason, at_ms, attempts, first_ms
                 FROM dead_letter WHERE id = ?"
             );
             let letter = |row: &Row<'_>| {

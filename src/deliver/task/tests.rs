@@ -78,7 +78,9 @@ impl Sink for Script {
             self.beside.lock().unwrap().push(on_the_way.clone());
         }
         // Lets the other batches begin.
-        tokio::task::yield_now().await;
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
         self.on_the_way.lock().unwrap().retain(|other| *other != first);
         if let Some(answer) = self.answers.lock().unwrap().pop_front() {
             return answer(&texts);

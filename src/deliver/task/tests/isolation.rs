@@ -93,14 +93,14 @@ async fn other_batches_go_by_turns_with_the_parts_of_a_bad_one() {
     // Its parts are those of less than eight.
     let expected = [
         ("<0>", 8),
-        ("<0>", 4),
         ("<8>", 8),
-        ("<0>", 2),
+        ("<0>", 4),
         ("<16>", 8),
-        ("<2>", 2),
+        ("<0>", 2),
         ("<24>", 8),
-        ("<2>", 1),
+        ("<2>", 2),
         ("<32>", 8),
+        ("<2>", 1),
         ("<3>", 1),
         ("<4>", 4),
     ];
