@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::TcpListener,
+    time::Duration,
 };
 
 use postrider::simulator::{HecOptions, Listen, Options, Received, Simulation};
@@ -18,10 +19,18 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A SIEM on a port, so that another can take its place.
+/// A SIEM on a port, in the place of the one before, which takes a moment to go.
 async fn siem(port: u16, hec: HecOptions) -> Simulation {
-    let listen = Listen { hec: port, ..Listen::default() };
-    simulate(Options { listen, hec, ..plain(0) }).await
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    for _ in 0..200 {
+        ticks.tick().await;
+        let listen = Listen { hec: port, ..Listen::default() };
+        let options = Options { listen, hec: hec.clone(), ..plain(0) };
+        if let Ok(siem) = Simulation::start(options).await {
+            return siem;
+        }
+    }
+    panic!("the port {port} stays in use");
 }
 
 fn poison(every: u32) -> HecOptions {
@@ -56,7 +65,8 @@ fn both(first: &[Received], then: &[Received]) -> Vec<Received> {
 async fn without_a_daemon_letters_are_shown_and_sent_again() {
     let (vendor, port, home) = (simulate(plain(1_000)).await, free_port(), Home::new());
     let bad = siem(port, poison(40)).await;
-    let dead = home.refused(&vendor, port, "batch = { max_events = 100 }").await;
+    let extra = "batch = { max_events = 100 }\nstreams = [\"messages\"]";
+    let dead = home.refused(&vendor, port, extra).await;
     assert!(dead > 8, "{dead}");
     let list = home.list().await;
     assert_eq!(list.len() as u64, dead);
