@@ -29,6 +29,7 @@ use super::{
 };
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is on or off by itself")]
 pub struct HecOptions {
     pub token: String,
     /// Whether the token demands indexer acknowledgement.

@@ -20,12 +20,14 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<Exit> {
         Ok(choice) => choice,
         Err(exit) => return Ok(exit),
     };
-    for (sink, letters) in &of {
-        let letters = count(*letters, "dead letter");
-        say(&format!("{letters} of {sink} would be deleted; that sink never gets their events"));
-    }
-    if !args.yes && !setup::confirmed("Drop them?", "nothing was dropped")? {
-        return Ok(Exit::Wrong);
+    if !args.yes {
+        for (sink, letters) in &of {
+            let letters = count(*letters, "dead letter");
+            say(&format!("{letters} of {sink} would be deleted; it never gets their events"));
+        }
+        if !setup::confirmed("Drop them?", "nothing was dropped")? {
+            return Ok(Exit::Wrong);
+        }
     }
     let (store, _) = setup::store(&config.state.directory)?;
     let mut dropped = 0;

@@ -86,9 +86,10 @@ impl Sink for Script {
             return answer(&texts);
         }
         let bad = self.bad.lock().unwrap();
-        match texts.iter().any(|text| bad.contains(*text)) {
-            true => Outcome::SomePoison { reason: "something is bad".into() },
-            false => Outcome::Accepted,
+        if texts.iter().any(|text| bad.contains(*text)) {
+            Outcome::SomePoison { reason: "something is bad".into() }
+        } else {
+            Outcome::Accepted
         }
     }
 

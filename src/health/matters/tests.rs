@@ -16,6 +16,7 @@ use crate::{
     },
     store::{
         conditions::{Condition, State},
+        dead_letters::Pile,
         health::{Differing, Failing, Gone, Reached, Waiting},
     },
 };
@@ -68,6 +69,19 @@ fn of(source: Source, facts: &Facts) -> Vec<Matter> {
 #[test]
 fn nothing_is_said_of_what_is_well() {
     assert!(of(etd(), &facts(well())).is_empty());
+}
+
+#[test]
+fn dead_letters_of_any_sink_say_what_to_do() {
+    let pile = |sink: &str, letters| Pile {
+        sink: sink.into(),
+        letters,
+        bytes: letters * 1_600,
+        reason: "the message has 9120 bytes; max_message is 8192".into(),
+        at: at("2026-11-21T09:59:58.123Z"),
+    };
+    let dead_letters = vec![pile("archive", 12), pile("removed", 1)];
+    insta::assert_snapshot!(told(&of(etd(), &Facts { dead_letters, ..facts(well()) })));
 }
 
 #[test]
