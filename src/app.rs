@@ -16,7 +16,7 @@ use crate::{
         backfill::{self, Scope},
     },
     config::{self, Config, Schedule, SinkKind, Vendor},
-    deliver::Deliverer,
+    deliver::{self, Deliverer},
     fault,
     health::{self, Watch},
     http,
@@ -38,6 +38,9 @@ pub enum Mode {
     Once { patience: Duration },
     /// Until one backfill is worked off and all is delivered; given up like `Once`.
     Backfill { request: RequestId, patience: Duration },
+    /// Until the dead letters that were asked for are sent again, and what else their sinks wait
+    /// for; given up like `Once`.
+    Replay { patience: Duration },
 }
 
 impl Mode {
@@ -45,7 +48,7 @@ impl Mode {
         match self {
             Self::Daemon => Scope::Everything,
             // A backfill may take hours; whoever runs this each minute waits for what is new.
-            Self::Once { .. } => Scope::Due,
+            Self::Once { .. } | Self::Replay { .. } => Scope::Due,
             Self::Backfill { request, .. } => Scope::Only(request),
         }
     }
@@ -88,9 +91,9 @@ pub async fn start(
     let collected = CancellationToken::new();
     let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random());
     let mut parts = Parts { store, clock, rng, mode, stop, supervisor, collected };
-    let mut wakes = Vec::new();
-    for sink in config.sinks.values() {
-        wakes.push(parts.start_sink(sink)?);
+    let mut wakes = BTreeMap::new();
+    for sink in sinks(config, &parts.store, mode)? {
+        wakes.insert(sink.name.to_string(), parts.start_sink(sink)?);
     }
     let mut crons = Vec::new();
     let mut asked = BTreeMap::new();
@@ -110,10 +113,14 @@ pub async fn start(
             Schedule::Cron(cron) => crons.push((cron.clone(), activation)),
         }
     }
-    parts.start_helpers(config, wakes);
+    parts.start_helpers(config, wakes.values().cloned().collect());
     let watch = parts.start_watch(config);
     if mode == Mode::Daemon {
         parts.assist("requests".into(), backfill::bell(parts.store.clone(), asked));
+        parts.assist("replays".into(), deliver::bell(parts.store.clone(), wakes));
+    }
+    if let Mode::Replay { .. } = mode {
+        parts.collected.cancel();
     }
     Ok(Running {
         supervisor: parts.supervisor,
@@ -125,14 +132,30 @@ pub async fn start(
     })
 }
 
+/// The sinks to deliver to: all, or those for which a replay was asked.
+fn sinks<'c>(
+    config: &'c Config,
+    store: &Store,
+    mode: Mode,
+) -> anyhow::Result<Vec<&'c config::Sink>> {
+    let mut sinks: Vec<_> = config.sinks.values().collect();
+    if let Mode::Replay { .. } = mode {
+        let open = store.open_replays()?;
+        sinks.retain(|sink| open.iter().any(|(_, name)| name == sink.name.as_str()));
+    }
+    Ok(sinks)
+}
+
 /// The sources to collect: all, or that of the backfill.
 fn sources<'c>(
     config: &'c Config,
     store: &Store,
     mode: Mode,
 ) -> anyhow::Result<Vec<&'c config::Source>> {
-    let Mode::Backfill { request: id, .. } = mode else {
-        return Ok(config.sources.values().collect());
+    let id = match mode {
+        Mode::Daemon | Mode::Once { .. } => return Ok(config.sources.values().collect()),
+        Mode::Replay { .. } => return Ok(Vec::new()),
+        Mode::Backfill { request, .. } => request,
     };
     let request = store.request(id)?.with_context(|| format!("there is no backfill {id}"))?;
     let source = config.sources.values().find(|source| source.name.as_str() == request.source);
@@ -292,8 +315,11 @@ impl Parts {
     fn start_watch(&mut self, config: &Config) -> Option<Watch> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let watch = Watch::new(Arc::new(config.clone()), store, clock);
-        if self.mode != Mode::Daemon {
-            return Some(watch);
+        match self.mode {
+            Mode::Daemon => {}
+            Mode::Once { .. } | Mode::Backfill { .. } => return Some(watch),
+            // What has changed is told by the next process that delivers what is told.
+            Mode::Replay { .. } => return None,
         }
         let activation = Arc::new(Activation::default());
         let wake = activation.wake();
@@ -318,9 +344,9 @@ impl Parts {
     fn until(&self, after: CancellationToken) -> Until {
         match self.mode {
             Mode::Daemon => Until::Stopped,
-            Mode::Once { patience } | Mode::Backfill { patience, .. } => {
-                Until::Done { after, patience }
-            }
+            Mode::Once { patience }
+            | Mode::Backfill { patience, .. }
+            | Mode::Replay { patience } => Until::Done { after, patience },
         }
     }
 }

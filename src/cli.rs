@@ -10,6 +10,7 @@ pub mod backfill;
 pub mod check;
 pub mod config;
 pub mod coverage;
+pub mod dead_letters;
 pub mod demo;
 mod layout;
 pub mod once;
@@ -48,6 +49,8 @@ enum Command {
     Status(status::Args),
     /// Show what was collected, what is missing and why.
     Coverage(coverage::Args),
+    /// Show, send again or drop what sinks refused for good.
+    DeadLetters(dead_letters::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
     Simulate(Box<simulate::Args>),
     /// Print the configuration's schema or an example.
@@ -113,6 +116,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Coverage(args) => coverage::run(file, args),
+        Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),
     }
@@ -122,6 +126,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
 #[expect(clippy::print_stderr, reason = "the command line speaks to people here")]
 fn complain(text: &str) {
     eprintln!("postrider: {text}");
+}
+
+/// A line on standard error that stands for itself.
+#[expect(clippy::print_stderr, reason = "the command line speaks to people here")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Data on standard output. A reader that went away (`| head`) is no failure.

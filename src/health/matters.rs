@@ -18,6 +18,7 @@ use crate::{
 
 pub mod budget;
 mod collecting;
+mod dead_letters;
 mod gaps;
 mod licence;
 mod sinks;
@@ -50,6 +51,7 @@ pub fn all(
         let condition = facts.sinks.get(name.as_str());
         matters.extend(condition.and_then(|condition| sinks::matter(&own, name, condition)));
     }
+    matters.extend(facts.dead_letters.iter().map(|pile| dead_letters::matter(&own, pile)));
     matters
 }
 

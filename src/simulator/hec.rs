@@ -29,6 +29,7 @@ use super::{
 };
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is on or off by itself")]
 pub struct HecOptions {
     pub token: String,
     /// Whether the token demands indexer acknowledgement.
@@ -41,6 +42,8 @@ pub struct HecOptions {
     pub lose_ack_every: u64,
     /// One event in n, by event id, is never accepted.
     pub poison_every: u32,
+    /// A batch with something bad is refused whole, and it is not said what is bad.
+    pub unnumbered: bool,
     /// Answers as Splunk Cloud does where that differs from Enterprise.
     pub cloud: bool,
     /// Bytes of a body before compression.
@@ -62,6 +65,7 @@ impl Default for HecOptions {
             lose_batch_every: 0,
             lose_ack_every: 0,
             poison_every: 0,
+            unnumbered: false,
             cloud: false,
             max_content_length: 838_860_800,
             max_event_size: 5_242_880,
@@ -214,7 +218,11 @@ impl Hec {
             let told_as_bad = || numbered(400, 6, "Invalid data format", 0);
             return if is_cloud { told_as_bad() } else { Answer::html(413, page) };
         }
-        let read = envelope::read(body, &self.options);
+        let mut read = envelope::read(body, &self.options);
+        let is_whole = self.options.unnumbered && read.refusal.is_some();
+        if is_whole {
+            read.refused += read.accepted.drain(..).count() as u64;
+        }
         let number = self.batches.fetch_add(1, Ordering::Relaxed) + 1;
         let turn = |every: u64| self.options.use_ack && every > 0 && number.is_multiple_of(every);
         let is_lost = read.refusal.is_none() && turn(self.options.lose_batch_every);
@@ -229,6 +237,9 @@ impl Hec {
             for object in &read.accepted {
                 self.ledger.note(object.event_id.as_deref(), object.whole.as_bytes(), object.event);
             }
+        }
+        if let Some((code, text, _)) = read.refusal.filter(|_| is_whole) {
+            return reply(400, code, text);
         }
         if let Some((code, text, number)) = read.refusal {
             return numbered(400, code, text, number);

@@ -5,7 +5,11 @@ use std::ops::Range;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, dead_letters, spool};
+use super::{
+    Store, StoreError,
+    dead_letters::{self, Packed},
+    spool,
+};
 use crate::domain::{event::Event, name::SinkName};
 
 /// What a sink has accepted.
@@ -61,6 +65,10 @@ impl Store {
             let sql = "DELETE FROM condition WHERE kind = 'sink'
                 AND name NOT IN (SELECT value FROM json_each(?))";
             tx.execute(sql, [&kept])?;
+            // Nobody would work it off; the letters stay.
+            let sql = "UPDATE replay SET state = 'cancelled' WHERE state = 'open'
+                AND sink NOT IN (SELECT value FROM json_each(?))";
+            tx.execute(sql, [&kept])?;
             spool::release(tx)
         })
         .await
@@ -81,6 +89,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let sink = sink.clone();
+        let codec = &self.shared.codec;
+        let refused: Vec<_> = refused.into_iter().map(|it| Packed::new(it, codec)).collect();
         self.write("mark", move |tx| {
             let name = sink.as_str();
             for refusal in &refused {

@@ -11,6 +11,7 @@ mod calls;
 mod cli;
 mod corpus;
 mod coverage;
+mod dead_letters;
 mod delivery;
 mod giving_up;
 mod health;

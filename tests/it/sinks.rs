@@ -86,7 +86,7 @@ async fn poisoned_events_become_dead_letters_and_all_others_arrive() {
     let home = Home::new();
     home.configure(&[
         etd(&simulation.etd_url, ""),
-        hec(&simulation.hec_url, "batch = { max_events = 100 }"),
+        hec(&simulation.hec_url, "batch = { max_events = 100 }\nstreams = [\"messages\"]"),
         home.file_sink(),
     ]);
     let ended = home.once().await;
@@ -111,7 +111,7 @@ async fn events_too_large_for_the_sink_become_dead_letters() {
     let home = Home::new();
     home.configure(&[
         etd(&simulation.etd_url, ""),
-        hec(&simulation.hec_url, "batch = { max_events = 50 }"),
+        hec(&simulation.hec_url, "batch = { max_events = 50 }\nstreams = [\"messages\"]"),
         home.file_sink(),
     ]);
     home.once().await;

@@ -8,11 +8,10 @@ use rand::{SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, interval};
 
 use super::{
-    super::{Exit, Output, complain, print, run::stop_on_signals, setup},
+    super::{Exit, Output, complain, print, run::stop_on_signals, say, setup},
     FollowArgs,
     bar::{Bar, REFRESH},
     report::Report,
-    say,
 };
 use crate::{
     app::{self, Mode},
