@@ -123,10 +123,7 @@ impl<K: Sink> Task for Deliverer<K> {
             }
             let seen = *spooled.borrow_and_update();
             let most = self.sink.most_on_the_way(self.config.max_in_flight);
-            while on_the_way.len() < most
-                && self.held.is_none()
-                && !self.stop.is_cancelled()
-            {
+            while on_the_way.len() < most && self.held.is_none() && !self.stop.is_cancelled() {
                 let Some(batch) = self.next_batch(seen)? else { break };
                 if batch.frames.is_empty() {
                     self.accept(batch).await;

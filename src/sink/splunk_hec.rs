@@ -190,12 +190,12 @@ impl SplunkHec {
             unclear => {
                 // It may have taken an id: the count is in doubt.
                 drop(posting);
-                route.leave(channel, channel.asks());
+                route.leave(channel, channel.asks);
                 return unclear.map(|answer| (answer, Taken::Unnumbered));
             }
         };
         let taken = match answer.ack_id() {
-            Some(id) if channel.asks() && self.acknowledgements != Acknowledgements::Off => {
+            Some(id) if channel.asks && self.acknowledgements != Acknowledgements::Off => {
                 route.set_acknowledges(true);
                 if posting.accepted(id) {
                     Taken::As(id)
@@ -208,8 +208,9 @@ impl SplunkHec {
                 posting.declined();
                 if answer.is_success() {
                     route.set_acknowledges(false);
-                    if id.is_none() {
-                        channel.ask_again();
+                    if id.is_none() && !channel.asks {
+                        // It keeps what it says now: if it should give ids again, ask for them.
+                        route.leave(channel, true);
                     }
                 }
                 Taken::Unnumbered
@@ -301,7 +302,7 @@ impl SplunkHec {
                     why
                 }
                 Verdict::Lost(why) => {
-                    self.route().leave(&channel, channel.asks());
+                    self.route().leave(&channel, channel.asks);
                     why
                 }
             };
@@ -313,7 +314,12 @@ impl SplunkHec {
                 )));
             }
             resends += 1;
-            warn!(endpoint, events = frames.len(), why, "a batch is not confirmed; sending it again");
+            warn!(
+                endpoint,
+                events = frames.len(),
+                why,
+                "a batch is not confirmed; sending it again"
+            );
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Channel {
     /// The endpoint's place among the configured ones.
     pub(super) endpoint: usize,
     /// Whether acknowledgements are asked for where the server gives ids.
-    asks: AtomicBool,
+    pub(super) asks: bool,
     pending: Mutex<Pending>,
     cookies: Mutex<Cookies>,
     /// The first post goes alone, so that a load balancer chooses one node for all.
@@ -47,7 +47,7 @@ impl Channel {
         Self {
             id,
             endpoint,
-            asks: asks.into(),
+            asks,
             pending: Mutex::new(Pending::new(ack_timeout, now)),
             cookies: Mutex::default(),
             first: tokio::sync::Mutex::default(),
@@ -56,15 +56,6 @@ impl Channel {
             settled: Notify::new(),
             used: Mutex::new(now),
         }
-    }
-
-    pub(super) fn asks(&self) -> bool {
-        self.asks.load(Ordering::Relaxed)
-    }
-
-    /// The server gives no ids: if it should give some later, they are asked for.
-    pub(super) fn ask_again(&self) {
-        self.asks.store(true, Ordering::Relaxed);
     }
 
     /// Holds back all posts but the first until that has ended.

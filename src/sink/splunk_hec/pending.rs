@@ -242,7 +242,9 @@ impl Pending {
                 let seconds = self.timeout.as_secs_f64();
                 let why = match &self.trouble {
                     None => format!("not indexed in {seconds} s (ack_timeout)"),
-                    Some(trouble) => format!("not confirmed in {seconds} s (ack_timeout): {trouble}"),
+                    Some(trouble) => {
+                        format!("not confirmed in {seconds} s (ack_timeout): {trouble}")
+                    }
                 };
                 self.settle(*id, Verdict::Lost(why));
             }

@@ -48,8 +48,7 @@ async fn health(sink: &SplunkHec, endpoint: &str) -> Result<String, Fault> {
 async fn token(sink: &SplunkHec, endpoint: usize) -> Result<(), Fault> {
     let channel = Channel::new(sink.route().fresh_id(), endpoint, false, sink.ack_timeout);
     let header = sink.token.header()?;
-    let mut answer =
-        sink.exchange(&channel, PATH, header.clone(), Bytes::new(), false).await?;
+    let mut answer = sink.exchange(&channel, PATH, header.clone(), Bytes::new(), false).await?;
     if answer.refuses_token()
         && let Some(header) = sink.token.after(&header)
     {

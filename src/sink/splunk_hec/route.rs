@@ -41,7 +41,7 @@ impl Route {
         // Without one node for all, each batch has a channel of its own: then no id can be
         // another batch's, and a question meets the right node sooner or later.
         if rested || self.torn >= TORN {
-            self.renew(self.channel.asks());
+            self.renew(self.channel.asks);
         }
         self.channel.clone()
     }
