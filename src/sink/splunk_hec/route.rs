@@ -23,7 +23,7 @@ pub(super) struct Route {
     ack_timeout: Duration,
     /// Whether the server gives ids to be asked for; unknown until it took a batch.
     acknowledges: Option<bool>,
-    /// Channels at this endpoint on which ids came again.
+    /// Channels on which ids came again.
     torn: u32,
 }
 
@@ -72,7 +72,6 @@ impl Route {
     /// The next batch goes to another endpoint, where there is one.
     pub(super) fn failed(&mut self, endpoint: usize, now: Timestamp) {
         if self.endpoints.failed(endpoint, now) {
-            self.torn = 0;
             self.acknowledges = None;
             self.renew(true);
         }

@@ -243,7 +243,7 @@ async fn a_probe_says_whether_the_server_acknowledges() {
         (answer(400, 14), ", without indexer acknowledgement. This", "switch it on in Splunk"),
         (answer(404, 404), ", without indexer acknowledgement. This", "switch it on in Splunk"),
         (answer(503, 9), "; whether it acknowledges is unknown (http", "answered 503"),
-        (ResponseTemplate::new(200), "is unknown (http", "says nothing of acknowledgements"),
+        (ResponseTemplate::new(200), "is unknown (http", "without HEC's JSON"),
     ] {
         let server = MockServer::start().await;
         let ack = path("/services/collector/ack");
