@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::{
-    PATH, SplunkHec,
+    SplunkHec,
     channel::Channel,
     classify::{Reply, classify, without_acknowledgement},
+    post::PATH,
 };
 use crate::{config::Acknowledgements, fault::Fault, sink::Outcome};
 
