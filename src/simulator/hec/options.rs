@@ -6,6 +6,7 @@ use super::AckAnswers;
 use crate::simulator::limiter::Limits;
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a way to differ of its own")]
 pub struct HecOptions {
     pub token: String,
     /// Whether the token demands indexer acknowledgement.

@@ -152,6 +152,3 @@ fn read(answer: &Answer) -> Told {
         _ => Told::Nothing { why, retry_after: answer.retry_after },
     }
 }
-
-#[cfg(test)]
-mod tests;

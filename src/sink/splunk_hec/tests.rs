@@ -9,6 +9,7 @@ use super::*;
 use crate::{
     clock::SystemClock,
     config::{Http, Secret},
+    fault::Kind,
     sink::tests::{batch, event_of, sink},
 };
 

@@ -194,7 +194,7 @@ fn whoever_goes_away_leaves_nothing_behind() {
 }
 
 /// What happens next; numbers choose among what there is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 enum Event {
     Post,
     /// A node takes a post that is on the way to it.

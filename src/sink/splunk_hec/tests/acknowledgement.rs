@@ -85,7 +85,7 @@ async fn a_true_whose_answer_was_lost_comes_never_again() {
     let hec = auto(&splunk);
     let waiting = send(&hec);
     tokio::pin!(waiting);
-    assert!(tokio::time::timeout(TIMEOUT - Duration::from_secs(1), &mut waiting).await.is_err());
+    assert!(tokio::time::timeout(Duration::from_secs(299), &mut waiting).await.is_err());
     assert_eq!(splunk.posts().len(), 1);
     assert!(tokio::time::timeout(Duration::from_secs(2), &mut waiting).await.is_err());
     assert_eq!(splunk.posts().len(), 2, "the same bytes on a new channel");

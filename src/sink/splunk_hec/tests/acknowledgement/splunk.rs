@@ -21,14 +21,16 @@ pub(super) struct Asked {
 
 pub(super) type Said = Result<(u16, String), Fault>;
 
+type Answers<T> = Box<dyn Fn(usize, &Asked) -> T + Send + Sync>;
+
 /// Gives ids by channel, and answers as it is told to.
 pub(super) struct Splunk {
     pub(super) asked: Mutex<Vec<Asked>>,
     next: Mutex<BTreeMap<String, u64>>,
     /// Instead of taking the batch, by number of the post.
-    post: Box<dyn Fn(usize, &Asked) -> Option<Said> + Send + Sync>,
+    post: Answers<Option<Said>>,
     /// By number of the question.
-    ack: Box<dyn Fn(usize, &Asked) -> Said + Send + Sync>,
+    ack: Answers<Said>,
 }
 
 impl Splunk {
@@ -130,6 +132,7 @@ pub(super) fn ids(asked: &Asked) -> Vec<u64> {
     serde_json::from_value(question["acks"].clone()).unwrap()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is one of several answers")]
 pub(super) fn all(asked: &Asked, indexed: bool) -> Said {
     let acks: BTreeMap<u64, bool> = ids(asked).into_iter().map(|id| (id, indexed)).collect();
     Ok((200, serde_json::json!({ "acks": acks }).to_string()))
