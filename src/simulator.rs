@@ -53,7 +53,7 @@ pub use self::{
     desk::CallStats,
     etd::{EtdOptions, LastToken, Quirks, TotalSize, UrlStyle},
     faults::{FaultKind, Faults},
-    hec::{HecOptions, HecStats},
+    hec::{AckAnswers, HecOptions, HecStats},
     ledger::{Received, ReceivedStats},
     limiter::{Limits, Rate},
     ser::{RowTruth, SerOptions, Shape},
@@ -245,6 +245,17 @@ impl Simulation {
 
     pub fn set_hec_faults(&self, faults: Faults) {
         self.hec.desk.set_faults(faults);
+    }
+
+    /// Changes how the HTTP event collector behaves from now on, but for its limits.
+    pub fn change_hec(&self, change: impl FnOnce(&mut HecOptions)) {
+        self.hec.change(change);
+    }
+
+    /// As a restart of the HTTP event collector does: all channels count anew, and what they knew
+    /// of batches is forgotten.
+    pub fn forget_hec_channels(&self) {
+        self.hec.forget_channels();
     }
 
     /// Stops listening and waits for the calls in progress.

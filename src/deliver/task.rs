@@ -114,22 +114,21 @@ impl<K: Sink> Task for Deliverer<K> {
         if self.resume.is_none() {
             self.resume = Some(self.store.position(&self.config.name)?);
         }
+        self.go_on().await;
         if let Some(held) = &self.held {
-            if held.until > self.clock.now() {
-                return Ok(held.step(&self.config));
-            }
-            self.held = None;
+            return Ok(held.step(&self.config));
         }
-        self.mark().await;
         let mut spooled = self.store.spooled();
         let mut on_the_way = FuturesUnordered::new();
         let mut worked = false;
         loop {
+            // Some batches may be on the way for long, and need not be waited for.
+            if self.held.is_some() {
+                self.go_on().await;
+            }
             let seen = *spooled.borrow_and_update();
-            while on_the_way.len() < self.config.max_in_flight
-                && self.held.is_none()
-                && !self.stop.is_cancelled()
-            {
+            let most = self.sink.most_on_the_way(self.config.max_in_flight);
+            while on_the_way.len() < most && self.held.is_none() && !self.stop.is_cancelled() {
                 let batch = match self.next_batch(seen)? {
                     Some(batch) => batch,
                     None => match self.next_letters().await {
@@ -162,8 +161,9 @@ impl<K: Sink> Task for Deliverer<K> {
                     });
                 }
             }
-            let room = on_the_way.len() < self.config.max_in_flight && self.held.is_none();
+            let room = on_the_way.len() < most && self.held.is_none();
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
+            let hold = self.held.as_ref().map(|held| held.left(self.clock.now()));
             tokio::select! {
                 Some((batch, outcome)) = on_the_way.next() => {
                     worked |= !matches!(outcome, Outcome::Failed(_));
@@ -172,6 +172,7 @@ impl<K: Sink> Task for Deliverer<K> {
                 // The sender lives as long as the store, so an error cannot come.
                 _ = spooled.changed(), if room => {}
                 () = tokio::time::sleep(age.min(LONGEST)), if room && !self.filling.is_empty() => {}
+                () = tokio::time::sleep(hold.unwrap_or_default()), if hold.is_some() => {}
                 () = self.flush.cancelled(), if !self.flush.is_cancelled() => {}
                 () = self.stop.cancelled(), if on_the_way.is_empty() => {}
             }
@@ -180,6 +181,14 @@ impl<K: Sink> Task for Deliverer<K> {
 }
 
 impl<K: Sink> Deliverer<K> {
+    /// Ends a hold whose time is over, and writes down what was left.
+    async fn go_on(&mut self) {
+        if self.held.as_ref().is_none_or(|held| held.left(self.clock.now()).is_zero()) {
+            self.held = None;
+            self.mark().await;
+        }
+    }
+
     /// The next batch of the spool that may go now: one that goes again, part of one that was
     /// refused, or a new one.
     fn next_batch(&mut self, spooled: u64) -> Result<Option<Batch>, StoreError> {
@@ -274,6 +283,10 @@ async fn send<K: Sink>(sink: &K, batch: &Batch) -> Outcome {
 }
 
 impl Held {
+    fn left(&self, now: Timestamp) -> Duration {
+        Duration::try_from(self.until.duration_since(now)).unwrap_or_default().min(LONGEST)
+    }
+
     fn step(&self, config: &config::Sink) -> Step {
         let why = format!("{}: {}", config.name, self.why);
         Step::Waiting { until: self.until, why, person: self.person }

@@ -6,6 +6,7 @@ mod check;
 mod harness;
 mod records;
 
+mod acknowledgement;
 mod backfill;
 mod calls;
 mod cli;
