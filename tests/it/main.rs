@@ -10,6 +10,7 @@ mod backfill;
 mod calls;
 mod cli;
 mod coverage;
+mod crash;
 mod delivery;
 mod giving_up;
 mod health;
