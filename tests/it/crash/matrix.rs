@@ -9,9 +9,10 @@ use super::{
     scene::{Act, IN_FLIGHT, Scene},
 };
 
-const ACTS: [Act; 5] = [Act::Collect, Act::Backfill, Act::Cancel, Act::Forget, Act::Rest];
+const ACTS: [Act; 6] =
+    [Act::Collect, Act::Resweep, Act::Backfill, Act::Cancel, Act::Forget, Act::Rest];
 /// Worlds at once: each waits much of the time.
-const SIDE_BY_SIDE: usize = 4;
+const SIDE_BY_SIDE: usize = 6;
 
 /// One kill.
 #[derive(Debug, Clone)]

@@ -1,6 +1,9 @@
 //! A small world with everything in it, and the acts in which a process may be killed.
 
-use std::{collections::BTreeSet, os::unix::process::ExitStatusExt as _, process::ExitStatus};
+use std::{
+    collections::BTreeSet, os::unix::process::ExitStatusExt as _, process::ExitStatus,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use postrider::simulator::{
@@ -27,12 +30,16 @@ pub(super) const IN_FLIGHT: [u64; 3] = [HEC_IN_FLIGHT * EVENTS, EVENTS, EVENTS];
 
 const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
+/// The first resweep's age: counted from a slice's end, so due when the last slice is just covered.
+const SOON: &str = "4s";
 
 /// What a process is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Act {
     /// All that is due, by `once`.
     Collect,
+    /// `once`, when resweeps are due and messages changed.
+    Resweep,
     /// A backfill of the whole range, after some messages changed.
     Backfill,
     /// A backfill that is under way is cancelled.
@@ -63,6 +70,7 @@ impl Scene {
             quirks: options.etd.quirks,
             ..EtdOptions::default()
         };
+        options.etd.now_margin = Duration::ZERO;
         options.etd.quirks.shuffle = true;
         options.ser.users = 4;
         options.hec.poison_every = 60;
@@ -74,11 +82,11 @@ impl Scene {
         let (home, empty) = (Home::new(), without_messages().await);
         let changed = BTreeSet::new();
         let scene = Self { simulation, home, empty, began: now(), changed, kills: 0 };
-        scene.configure("1h", "120h");
+        scene.configure(SOON, "120h");
         scene
     }
 
-    /// Two ages of resweeps: the first is due at once for most, the second keeps the ledger long.
+    /// Two ages of resweeps: the first is soon due, the second keeps the ledger long.
     fn configure(&self, first: &str, second: &str) {
         let (simulation, home) = (&self.simulation, &self.home);
         home.configure(&self.sections(simulation, home, first, second));
@@ -97,7 +105,7 @@ impl Scene {
         let expire = ago(-20 * 24 * 3600);
         let etd_extra = format!(
             "start = \"{HOURS}h\"\nslice = \"12h\"\npage_size = 20\nmax_in_flight = 2\n\
-             credentials_expire = {expire}\n\
+             lag = \"1s\"\ncredentials_expire = {expire}\n\
              resweep = [{{ after = \"{first}\" }}, {{ after = \"{second}\" }}]"
         );
         let empty = etd(&self.empty.uri(), "start = \"50h\"\nslice = \"24h\"");
@@ -117,24 +125,35 @@ impl Scene {
             self.finish(Act::Collect).await;
         }
         match act {
-            Act::Backfill => {
-                let some = Mutation::some(MutationKind::RetroVerdict, MESSAGES / 10);
-                let changed = self.simulation.mutate(&some);
-                self.changed = changed.iter().map(ToString::to_string).collect();
+            Act::Resweep => {
+                self.change(ago(10 * 3600), 3);
+                let due = now().checked_add(SignedDuration::from_secs(4)).unwrap();
+                until("the resweep is due", || (now() > due).then_some(())).await;
             }
+            Act::Backfill => self.change(Timestamp::MIN, 10),
             Act::Cancel => {
                 let killed = self.play_to(Act::Backfill, "plan-backfill:after:1").await;
                 assert!(killed, "a backfill is planned");
             }
-            Act::Forget => self.configure("1h", "2h"),
+            Act::Forget => self.configure(SOON, "2h"),
             Act::Collect | Act::Rest => {}
         }
+    }
+
+    /// Another verdict for one message in `every` since then.
+    fn change(&mut self, since: Timestamp, every: usize) {
+        let those = self.simulation.truth().filter(|message| message.time > since);
+        for message in those.step_by(every).collect::<Vec<_>>() {
+            self.simulation.mutate(&Mutation::of(MutationKind::RetroVerdict, message.id));
+            self.changed.insert(message.id.to_string());
+        }
+        assert!(self.changed.len() > 5, "{} messages changed", self.changed.len());
     }
 
     fn arguments(&self, act: Act) -> Vec<String> {
         let words = |words: &[&str]| words.iter().map(ToString::to_string).collect();
         match act {
-            Act::Collect | Act::Forget => words(&["once"]),
+            Act::Collect | Act::Resweep | Act::Forget => words(&["once"]),
             Act::Rest => words(&["run"]),
             Act::Cancel => words(&["backfill", "cancel", "1"]),
             Act::Backfill => {
@@ -161,7 +180,7 @@ impl Scene {
             let term = nix::sys::signal::Signal::SIGTERM;
             nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), term).unwrap();
         }
-        let ended = tokio::time::timeout(std::time::Duration::from_secs(120), child.wait());
+        let ended = tokio::time::timeout(Duration::from_secs(120), child.wait());
         let Ok(ended) = ended.await else {
             panic!("{act:?} with {with:?} does not end\n{}", self.home.read("stderr.log"));
         };
@@ -182,7 +201,7 @@ impl Scene {
         let again = if act == Act::Rest { Act::Collect } else { act };
         self.whole(again).await;
         // What was under way when a command was killed is for the next run.
-        if !matches!(again, Act::Collect | Act::Forget) {
+        if matches!(again, Act::Backfill | Act::Cancel) {
             self.whole(Act::Collect).await;
         }
     }
@@ -233,7 +252,7 @@ impl Scene {
 const KILL: &str = "POSTRIDER_FAIL_POINT";
 const LOG: &str = "POSTRIDER_FAIL_POINT_LOG";
 
-async fn coverage(home: &Home) -> Value {
+pub(super) async fn coverage(home: &Home) -> Value {
     let ended = home.run(&["coverage", "--output", "json"]).await;
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
     serde_json::from_str(&ended.stdout).unwrap()
