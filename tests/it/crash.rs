@@ -4,6 +4,7 @@
 //! same code runs a part of it each time.
 
 mod audit;
+mod damage;
 mod matrix;
 mod places;
 mod power;

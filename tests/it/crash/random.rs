@@ -110,7 +110,9 @@ async fn kills(count: u64) {
     let truth = before(simulation.truth(), to);
     let due = |id: &str| truth.iter().any(|message| message.id.to_string() == id);
     let file: Vec<_> = arrived[2].iter().filter(|e| due(&e.record_id)).cloned().collect();
-    audit.messages(&truth, &file);
+    // A verdict comes some seconds after the message, perhaps after that.
+    let settled = to.checked_sub(SignedDuration::from_secs(60)).unwrap();
+    audit.messages(&truth, &file, settled);
     let stats = simulation.stats();
     println!(
         "{count} kills, {} messages, {} events, lost {}",

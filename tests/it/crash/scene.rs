@@ -30,6 +30,7 @@ pub(super) const IN_FLIGHT: [u64; 3] = [HEC_IN_FLIGHT * EVENTS, EVENTS, EVENTS];
 
 const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
+const POISON_EVERY: u32 = 60;
 /// The first resweep's age: counted from a slice's end, so due when the last slice is just covered.
 const SOON: &str = "4s";
 
@@ -73,7 +74,7 @@ impl Scene {
         options.etd.now_margin = Duration::ZERO;
         options.etd.quirks.shuffle = true;
         options.ser.users = 4;
-        options.hec.poison_every = 60;
+        options.hec.poison_every = POISON_EVERY;
         let simulation = simulate(options).await;
         let next = [FaultKind::ServerError, FaultKind::CutBody, FaultKind::Html].into();
         simulation.set_etd_faults(Faults { next, ..Faults::none() });
@@ -93,13 +94,7 @@ impl Scene {
     }
 
     /// The configuration with the sinks of `siem` and files in `home`.
-    pub(super) fn sections(
-        &self,
-        siem: &Simulation,
-        home: &Home,
-        first: &str,
-        second: &str,
-    ) -> Vec<String> {
+    fn sections(&self, siem: &Simulation, home: &Home, first: &str, second: &str) -> Vec<String> {
         let vendor = &self.simulation;
         let batch = format!("batch = {{ max_events = {EVENTS}, max_age = \"1s\" }}");
         let expire = ago(-20 * 24 * 3600);
@@ -117,6 +112,18 @@ impl Scene {
             syslog(siem.syslog_addr, &batch),
             format!("{}\n{batch}", home.file_sink()),
         ]
+    }
+
+    /// Sinks that have nothing yet, but are as choosy.
+    pub(super) async fn other_sinks() -> Simulation {
+        let mut options = Options::plain();
+        options.hec.poison_every = POISON_EVERY;
+        simulate(options).await
+    }
+
+    /// The configuration for a store in another place.
+    pub(super) fn configure_copy(&self, siem: &Simulation, home: &Home) {
+        home.configure(&self.sections(siem, home, SOON, "120h"));
     }
 
     /// Does what has to be done before the act.
@@ -230,18 +237,17 @@ impl Scene {
 
     /// Compares what arrived with what should have.
     pub(super) async fn audit(&self) -> Audit {
-        self.audit_of(&self.home, &self.arrived()).await
+        self.audit_of(&self.home, &self.arrived(), Audit::default()).await
     }
 
     /// The same for what arrived from `home`'s store.
-    pub(super) async fn audit_of(&self, home: &Home, arrived: &Arrived) -> Audit {
-        let mut audit = Audit::default();
+    pub(super) async fn audit_of(&self, home: &Home, arrived: &Arrived, mut audit: Audit) -> Audit {
         let dead = audit.settled(&home.status().await);
         audit.covered(&coverage(home).await);
         audit.sinks(arrived, dead);
         let [_, _, file] = arrived;
         audit.revisions(file, |id| self.changed.contains(id));
-        audit.messages(&before(self.simulation.truth(), now()), file);
+        audit.messages(&before(self.simulation.truth(), now()), file, now());
         let hours_ago =
             |hours| hour(self.began.checked_sub(SignedDuration::from_hours(hours)).unwrap());
         assert_rows(&self.simulation, &lines(home), hours_ago(6), hours_ago(2));
