@@ -125,11 +125,16 @@ impl Audit {
         dead
     }
 
-    /// Live collection and backfills have all that was asked for; resweeps lack nothing.
-    pub(super) fn covered(&mut self, coverage: &Value) {
+    /// Live collection and backfills have all up to then, by stream; no pass lacks what cannot be
+    /// had.
+    pub(super) fn covered(&mut self, coverage: &Value, to: impl Fn(&str) -> Timestamp) {
         for stream in coverage["sources"].as_array().unwrap() {
+            let to = to(stream["stream"].as_str().unwrap());
             let none = |of: &Value| of.as_f64() == Some(0.0);
-            self.fail_unless(none(&stream["missing_seconds"]), || format!("{stream}"));
+            for gap in stream["missing"].as_array().unwrap() {
+                let from: Timestamp = gap["from"].as_str().unwrap().parse().unwrap();
+                self.fail_unless(from >= to, || format!("before {to}: {gap}"));
+            }
             for pass in stream["passes"].as_array().unwrap() {
                 for state in ["failing_seconds", "refused_seconds", "lost_seconds"] {
                     self.fail_unless(none(&pass[state]), || format!("{state}: {pass}"));

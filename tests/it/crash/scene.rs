@@ -243,14 +243,16 @@ impl Scene {
     /// The same for what arrived from `home`'s store.
     pub(super) async fn audit_of(&self, home: &Home, arrived: &Arrived, mut audit: Audit) -> Audit {
         let dead = audit.settled(&home.status().await);
-        audit.covered(&coverage(home).await);
+        let ago = |seconds| self.began.checked_sub(SignedDuration::from_secs(seconds)).unwrap();
+        audit.covered(&coverage(home).await, |stream| match stream {
+            "messages" => ago(1),
+            _ => hour(ago(2 * 3600)),
+        });
         audit.sinks(arrived, dead);
         let [_, _, file] = arrived;
         audit.revisions(file, |id| self.changed.contains(id));
         audit.messages(&before(self.simulation.truth(), now()), file, now());
-        let hours_ago =
-            |hours| hour(self.began.checked_sub(SignedDuration::from_hours(hours)).unwrap());
-        assert_rows(&self.simulation, &lines(home), hours_ago(6), hours_ago(2));
+        assert_rows(&self.simulation, &lines(home), hour(ago(6 * 3600)), hour(ago(2 * 3600)));
         audit
     }
 }
