@@ -1,6 +1,6 @@
 //! Kills of the daemon at random, under load, all on one store.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use postrider::simulator::{FaultKind, Faults, Mutation, MutationKind, Simulation, Stats};
@@ -39,10 +39,35 @@ fn seen(stats: &Stats) -> u64 {
     calls.iter().sum::<u64>() + stats.syslog_events.received / EVENTS
 }
 
-fn copies(simulation: &Simulation, home: &Home) -> [u64; 3] {
-    let stats = simulation.stats();
-    let in_file = in_file(home).iter().map(|event| u64::from(event.times) - 1).sum();
-    [stats.hec_events.duplicates, stats.syslog_events.duplicates, in_file]
+/// Counts what came again, as the file grows.
+#[derive(Default)]
+struct Copies {
+    ids: HashSet<String>,
+    read: usize,
+    in_file: u64,
+    sum: [u64; 3],
+    /// Of each sink, between two looks.
+    each: [Vec<u64>; 3],
+}
+
+impl Copies {
+    fn look(&mut self, simulation: &Simulation, home: &Home) {
+        let text = std::fs::read(home.path("events.jsonl")).unwrap_or_default();
+        // The kill may have torn the last line, which the next start cuts off.
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let new = String::from_utf8_lossy(&text[self.read..whole]).into_owned();
+        for line in new.lines() {
+            let id = line.split("\"event_id\":\"").nth(1).unwrap().split('"').next().unwrap();
+            self.in_file += u64::from(!self.ids.insert(id.to_owned()));
+        }
+        self.read = whole;
+        let stats = simulation.stats();
+        let now = [stats.hec_events.duplicates, stats.syslog_events.duplicates, self.in_file];
+        for (n, sink) in self.each.iter_mut().enumerate() {
+            sink.push(now[n] - self.sum[n]);
+        }
+        self.sum = now;
+    }
 }
 
 async fn kills(count: u64) {
@@ -67,15 +92,7 @@ async fn kills(count: u64) {
     );
 
     let mut rng = StdRng::seed_from_u64(SEED);
-    let mut each: [Vec<u64>; 3] = Default::default();
-    let mut sum = [0; 3];
-    // What a kill doubled comes with the next start.
-    let mut note = |copies: [u64; 3]| {
-        for (n, sink) in each.iter_mut().enumerate() {
-            sink.push(copies[n] - sum[n]);
-        }
-        sum = copies;
-    };
+    let mut copies = Copies::default();
     for _ in 0..count {
         let goal = seen(&simulation.stats()) + rng.random_range(1..=60);
         let mut process = home.start(&["run"]);
@@ -90,7 +107,7 @@ async fn kills(count: u64) {
             ago: Duration::from_millis(rng.random_range(500..20_000)),
             ..Mutation::some(MutationKind::LateArrival, 1)
         });
-        note(copies(&simulation, &home));
+        copies.look(&simulation, &home);
     }
 
     // What changed after its last resweep is found by reading all of it once more.
@@ -103,7 +120,8 @@ async fn kills(count: u64) {
     let ended = home.run(&range).await;
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
 
-    note(copies(&simulation, &home));
+    // What a kill doubled comes with the next start.
+    copies.look(&simulation, &home);
     let arrived = [simulation.received(), simulation.received_by_syslog(), in_file(&home)];
     let mut audit = Audit::default();
     let dead = audit.settled(&home.status().await);
@@ -116,8 +134,9 @@ async fn kills(count: u64) {
     audit.revisions(&arrived[2], |_| true);
     // What came after the end of that is not looked at.
     let truth = before(simulation.truth(), to);
-    let due = |id: &str| truth.iter().any(|message| message.id.to_string() == id);
-    let file: Vec<_> = arrived[2].iter().filter(|e| due(&e.record_id)).cloned().collect();
+    let due: HashSet<String> = truth.iter().map(|message| message.id.to_string()).collect();
+    let file: Vec<_> =
+        arrived[2].iter().filter(|event| due.contains(&event.record_id)).cloned().collect();
     // A verdict comes some seconds after the message, perhaps after that.
     let settled = to.checked_sub(SignedDuration::from_secs(60)).unwrap();
     audit.messages(&truth, &file, settled);
@@ -135,7 +154,8 @@ async fn kills(count: u64) {
     );
     let names = ["HEC", "syslog", "file"];
     for (n, name) in names.into_iter().enumerate() {
-        let (mean, most) = (mean(&each[n][1..]), each[n].iter().max().unwrap());
+        let each = &copies.each[n];
+        let (mean, most) = (mean(&each[1..]), each.iter().max().unwrap());
         println!("| {name} | {} | {mean:.1} | {most} | {} |", audit.copies[n], IN_FLIGHT[n]);
         audit.fail_unless(audit.copies[n] <= count * IN_FLIGHT[n], || format!("{name}: copies"));
     }
