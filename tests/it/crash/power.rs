@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::{
     audit::{Audit, in_file},
     matrix::mean,
-    scene::{IN_FLIGHT, Scene},
+    scene::{IN_FLIGHT, MESSAGES, Scene},
     torn::{Log, checkpointed},
 };
 use crate::harness::{Home, until};
@@ -61,8 +61,8 @@ struct Outcome {
     audit: Audit,
 }
 
-/// Runs `once` and stops it `count` times for a copy of everything.
-async fn moments(scene: &Scene, count: usize) -> Vec<Moment> {
+/// Runs `once` and stops it `count` times for a copy of everything, within so many requests.
+async fn moments(scene: &Scene, count: usize, requests: u64) -> Vec<Moment> {
     let process = scene.home.start(&["once"]);
     let pid = Pid::from_raw(i32::try_from(process.pid()).unwrap());
     let seen = |stats: &Stats| {
@@ -71,8 +71,7 @@ async fn moments(scene: &Scene, count: usize) -> Vec<Moment> {
     };
     let mut moments = Vec::new();
     for n in 0..count as u64 {
-        // Both vendors and the sinks are asked some 80 times in all.
-        let goal = 4 + n * 72 / count as u64;
+        let goal = 4 + n * requests / count as u64;
         until("requests", || (seen(&scene.simulation.stats()) >= goal).then_some(())).await;
         kill(pid, Signal::SIGSTOP).unwrap();
         let stat = format!("/proc/{pid}/stat");
@@ -198,9 +197,10 @@ fn merged(had: &[Received], came: &[Received]) -> Vec<Received> {
     all.into_values().collect()
 }
 
-async fn run(stops: usize, cuts: usize) {
-    let scene = Scene::new(2).await;
-    let moments = moments(&scene, stops).await;
+async fn run(messages: u64, stops: usize, cuts: usize) {
+    let scene = Scene::with_messages(2, messages).await;
+    // Vendors and sinks are asked some 80 times for 400 messages.
+    let moments = moments(&scene, stops, messages * 72 / 400).await;
     let copies = copies(&moments, cuts);
     let outcomes: Vec<Outcome> = futures_util::stream::iter(copies)
         .map(|copy| go_on(&scene, &moments, copy))
@@ -235,11 +235,12 @@ async fn run(stops: usize, cuts: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_power_cut_loses_nothing_that_was_synced() {
-    run(3, 1).await;
+    run(MESSAGES, 3, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes minutes"]
 async fn a_power_cut_at_many_moments_loses_nothing_that_was_synced() {
-    run(12, 6).await;
+    // The log of so many has been taken into the database once or twice.
+    run(5 * MESSAGES, 12, 3).await;
 }

@@ -1,6 +1,11 @@
 //! Kills of the daemon at random, under load, all on one store.
 
-use std::{collections::HashSet, time::Duration};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{Read as _, Seek as _, SeekFrom},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use postrider::simulator::{FaultKind, Faults, Mutation, MutationKind, Simulation, Stats};
@@ -43,7 +48,7 @@ fn seen(stats: &Stats) -> u64 {
 #[derive(Default)]
 struct Copies {
     ids: HashSet<String>,
-    read: usize,
+    read: u64,
     in_file: u64,
     sum: [u64; 3],
     /// Of each sink, between two looks.
@@ -52,15 +57,18 @@ struct Copies {
 
 impl Copies {
     fn look(&mut self, simulation: &Simulation, home: &Home) {
-        let text = std::fs::read(home.path("events.jsonl")).unwrap_or_default();
+        let mut new = Vec::new();
+        if let Ok(mut file) = File::open(home.path("events.jsonl")) {
+            file.seek(SeekFrom::Start(self.read)).unwrap();
+            file.read_to_end(&mut new).unwrap();
+        }
         // The kill may have torn the last line, which the next start cuts off.
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        let new = String::from_utf8_lossy(&text[self.read..whole]).into_owned();
-        for line in new.lines() {
+        let whole = new.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        for line in String::from_utf8_lossy(&new[..whole]).lines() {
             let id = line.split("\"event_id\":\"").nth(1).unwrap().split('"').next().unwrap();
             self.in_file += u64::from(!self.ids.insert(id.to_owned()));
         }
-        self.read = whole;
+        self.read += whole as u64;
         let stats = simulation.stats();
         let now = [stats.hec_events.duplicates, stats.syslog_events.duplicates, self.in_file];
         for (n, sink) in self.each.iter_mut().enumerate() {

@@ -28,7 +28,7 @@ pub(super) const HEC_IN_FLIGHT: u64 = 2;
 /// Events in the batches on the way, by sink.
 pub(super) const IN_FLIGHT: [u64; 3] = [HEC_IN_FLIGHT * EVENTS, EVENTS, EVENTS];
 
-const MESSAGES: u64 = 400;
+pub(super) const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
 const POISON_EVERY: u32 = 60;
 /// The first resweep's age: counted from a slice's end, so due when the last slice is just covered.
@@ -64,9 +64,13 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) async fn new(seed: u64) -> Self {
+        Self::with_messages(seed, MESSAGES).await
+    }
+
+    pub(super) async fn with_messages(seed: u64, messages: u64) -> Self {
         let mut options = Options { seed, ..Options::plain() };
         options.etd = EtdOptions {
-            messages: MESSAGES,
+            messages,
             range: Some([ago(HOURS * 3600 - 60), ago(600)]),
             quirks: options.etd.quirks,
             ..EtdOptions::default()
