@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::heap;
+use crate::{failpoint, heap};
 
 pub mod backfill;
 pub mod check;
@@ -86,6 +86,7 @@ impl From<Exit> for ExitCode {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    failpoint::obey_environment();
     heap::share();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -122,6 +122,7 @@ impl Store {
         let path = directory.join(FILE);
         let create = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         drop(create.map_err(unusable)?);
+        failpoint::open(failpoint::CREATE, Moment::After);
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
         migrations::check(&connection, &path)?;
         migrations::run(&mut connection, &path)?;

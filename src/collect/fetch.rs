@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::slice::Pass,
+    failpoint::{self, Moment},
     fault::{Fault, Kind},
     source::{Query, Source, pace::metered},
     store::{
@@ -120,7 +121,9 @@ impl<S: Source> Collector<S> {
                 page_size: slice.progress.page_size,
                 narrow: slice.narrow.clone(),
             };
+            failpoint::pass(failpoint::FETCH, Moment::Before).await;
             let (answer, calls) = metered(self.source.fetch(&query)).await;
+            failpoint::pass(failpoint::FETCH, Moment::After).await;
             let calls = self.bill(slice.pass, calls, self.clock.now());
             let then = match answer.and_then(|page| page::check(page, &slice)) {
                 Ok(page) => self.keep(page, &mut slice, calls).await?,

@@ -5,6 +5,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{StoreError, damaged};
+use crate::failpoint::{self, Moment};
 
 /// In order; `user_version` tells how many have run.
 const MIGRATIONS: &[&str] = &[
@@ -65,7 +66,9 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
             let step = connection.transaction()?;
             step.execute_batch(sql)?;
             step.pragma_update(None, "user_version", index + 1)?;
+            failpoint::open(failpoint::MIGRATE, Moment::Before);
             step.commit()?;
+            failpoint::open(failpoint::MIGRATE, Moment::After);
         }
         Ok(())
     };

@@ -13,6 +13,7 @@ mod cli;
 mod corpus;
 mod coverage;
 mod dead_letters;
+mod crash;
 mod delivery;
 mod giving_up;
 mod health;
