@@ -21,6 +21,9 @@ use crate::{config::Tls, fault::Fault};
 
 mod fixed_name;
 
+/// Names of a foreign certificate that are told.
+const NAMES: usize = 5;
+
 /// A client configuration: verification on, client certificate where there is one.
 pub fn tls_config(settings: &Tls) -> Result<ClientConfig, ClientError> {
     let builder = ClientConfig::builder_with_provider(provider())
@@ -63,10 +66,12 @@ pub fn fault(peer: &str, error: &rustls::Error) -> Fault {
             "{peer} refuses our client certificate ({alert:?}): check tls.client_cert and \
              tls.client_key, and that it trusts their issuer"
         )),
-        E::PeerIncompatible(what) => Fault::auth(format!(
-            "{peer} and Postrider have no TLS version or cipher in common ({what:?}); TLS 1.2 or \
-             newer is needed"
-        )),
+        E::PeerIncompatible(what) => Fault::auth(nothing_in_common(peer, &format!("{what:?}"))),
+        E::AlertReceived(
+            alert @ (AlertDescription::ProtocolVersion
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity),
+        ) => Fault::auth(nothing_in_common(peer, &format!("it says {alert:?}"))),
         E::InvalidMessage(_) => Fault::transient(format!(
             "{peer} answers the TLS handshake with something else: is this a port without TLS?"
         )),
@@ -93,6 +98,13 @@ pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
         next = error.source();
     }
     None
+}
+
+fn nothing_in_common(peer: &str, what: &str) -> String {
+    format!(
+        "{peer} and Postrider have no TLS version or cipher in common ({what}): TLS 1.2 or newer \
+         is needed, so turn it on there"
+    )
 }
 
 fn about_certificates(alert: AlertDescription) -> bool {
@@ -125,7 +137,12 @@ fn certificate(peer: &str, problem: &CertificateError) -> String {
         ),
         C::NotValidForNameContext { presented, .. } => format!(
             "the certificate of {peer} is for {}: set tls.server_name to a name it has",
-            if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") }
+            match presented.as_slice() {
+                [] => "no name".to_owned(),
+                [names @ .., _] if names.len() >= NAMES =>
+                    format!("{} and more", names[..NAMES].join(", ")),
+                names => names.join(", "),
+            }
         ),
         C::UnknownIssuer => format!(
             "the certificate of {peer} comes from an authority that is not trusted here: set \

@@ -128,18 +128,19 @@ impl SplunkHec {
         let mut request = self
             .client
             .post(&url)
-            .header(AUTHORIZATION, token)
+            .header(AUTHORIZATION, token.clone())
             .header(CHANNEL, channel.to_string())
             .header(CONTENT_TYPE, "application/json");
         if self.gzip && !body.is_empty() {
             request = request.header(CONTENT_ENCODING, "gzip");
         }
         let response = self.client.send(request.body(body)).await?;
+        let said = |body: &[u8]| Some(Reply::read(body)?.without(&token));
         let status = response.status().as_u16();
         let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = fault::retry_after(header, self.clock.now());
         let reply = match http::body_capped(response, MAX_ANSWER).await {
-            Ok(body) => Reply::read(&body),
+            Ok(body) => said(&body),
             // The status says enough, but a 200 must be read to count.
             Err(_) if status >= 300 => None,
             Err(fault) if fault.kind == Kind::TooLarge => None,

@@ -7,12 +7,14 @@ mod harness;
 mod records;
 
 mod backfill;
+mod bounds;
 mod calls;
 mod cli;
 mod coverage;
 mod delivery;
 mod giving_up;
 mod health;
+mod hostile;
 mod kill;
 mod licence;
 mod malformed;
