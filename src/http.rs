@@ -75,9 +75,11 @@ pub async fn body_capped(response: reqwest::Response, max_bytes: usize) -> Resul
 
 /// The start of a body, for what is shown of it only.
 pub async fn body_start(mut response: reqwest::Response, bytes: usize) -> Result<Bytes, Fault> {
+    let peer = explain::peer(response.url());
     let mut body = BytesMut::new();
     while body.len() < bytes
-        && let Some(piece) = response.chunk().await.map_err(fault)?
+        && let Some(piece) =
+            response.chunk().await.map_err(|error| explain::fault_of(&peer, &error))?
     {
         body.extend_from_slice(&piece[..piece.len().min(bytes - body.len())]);
     }
@@ -93,7 +95,9 @@ async fn capped(
     let peer = explain::peer(response.url());
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
     let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(max_bytes).min(MOST_AT_ONCE));
-    while let Some(piece) = response.chunk().await.map_err(fault)? {
+    while let Some(piece) =
+        response.chunk().await.map_err(|error| explain::fault_of(&peer, &error))?
+    {
         if body.len() + piece.len() > max_bytes {
             return Err(Fault::new(
                 crate::fault::Kind::TooLarge,

@@ -10,3 +10,16 @@ pub fn keep_memory_private() {
         tracing::warn!(%error, "a crash of this process may write its memory, with secrets, to a file");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::process::dumpable_behavior;
+
+    use super::*;
+
+    #[test]
+    fn no_core_file_holds_this_process() {
+        keep_memory_private();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::NotDumpable);
+    }
+}

@@ -18,6 +18,8 @@ use tokio::{
 /// What comes in a request: its head and, as JSON, its body.
 pub(crate) struct Asked {
     pub(crate) head: String,
+    /// As it came, head and body.
+    pub(crate) raw: String,
     pub(crate) body: Value,
 }
 
@@ -39,18 +41,31 @@ impl Hostile {
         F: Future<Output = std::io::Result<()>> + Send + 'static,
     {
         let answer: Answer = Arc::new(move |asked, tcp| Box::pin(answer(asked, tcp)));
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counted = calls.clone();
+        let all = Self::raw(move |tcp| {
+            let (answer, calls) = (answer.clone(), counted.clone());
+            async move { serve(tcp, &answer, &calls).await }
+        });
+        Self { calls, ..all.await }
+    }
+
+    /// Whatever `answer` does with each connection from its beginning.
+    pub(crate) async fn raw<F>(answer: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = std::io::Result<()>> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(AtomicUsize::new(0));
-        let mut listening = JoinSet::new();
         let counted = calls.clone();
+        let mut listening = JoinSet::new();
         listening.spawn(async move {
             let mut open = JoinSet::new();
             loop {
                 let (tcp, _) = listener.accept().await.unwrap();
-                let (answer, calls) = (answer.clone(), counted.clone());
-                // A client that hangs up is what most of these provoke.
-                open.spawn(async move { serve(tcp, &answer, &calls).await.ok() });
+                counted.fetch_add(1, Ordering::Relaxed);
+                open.spawn(answer(tcp));
             }
         });
         Self { url, calls, _listening: listening }
@@ -92,7 +107,7 @@ pub(crate) fn response(headers: &str, body: &[u8]) -> Vec<u8> {
 
 async fn serve(mut tcp: TcpStream, answer: &Answer, calls: &AtomicUsize) -> std::io::Result<()> {
     let asked = request(&mut tcp).await?;
-    if asked.head.contains("token") {
+    if asked.head.contains("/token http") {
         let token = br#"{"accessToken":"hostile","access_token":"hostile","expires_in":3600}"#;
         tcp.write_all(&response("", token)).await?;
         return tcp.shutdown().await;
@@ -101,7 +116,8 @@ async fn serve(mut tcp: TcpStream, answer: &Answer, calls: &AtomicUsize) -> std:
     answer(asked, tcp).await
 }
 
-async fn request(tcp: &mut TcpStream) -> std::io::Result<Asked> {
+/// Reads one request.
+pub(crate) async fn request(tcp: &mut TcpStream) -> std::io::Result<Asked> {
     let mut bytes = Vec::new();
     let end = loop {
         if tcp.read_buf(&mut bytes).await? == 0 {
@@ -116,5 +132,5 @@ async fn request(tcp: &mut TcpStream) -> std::io::Result<Asked> {
     let length = length.map_or(0, |text| text.trim().parse::<usize>().unwrap());
     while bytes.len() < end + length && tcp.read_buf(&mut bytes).await? > 0 {}
     let body = serde_json::from_slice(&bytes[end..]).unwrap_or_default();
-    Ok(Asked { head, body })
+    Ok(Asked { head, raw: String::from_utf8_lossy(&bytes).into_owned(), body })
 }

@@ -4,6 +4,9 @@
 
 mod check;
 mod harness;
+// The library's own tests have it, too.
+#[path = "../../src/sink/tests/pki.rs"]
+mod pki;
 mod records;
 
 mod backfill;
@@ -28,6 +31,7 @@ mod rsyslog;
 mod samples;
 mod schedules;
 mod secrets;
+mod security;
 mod signals;
 mod sinks;
 mod store;

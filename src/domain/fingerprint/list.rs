@@ -10,7 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// No vendor's page has a hundredth of it.
-pub const MOST_ITEMS: usize = 100_000;
+const MOST_ITEMS: usize = 100_000;
 
 /// A list's elements; reading one of more than [`MOST_ITEMS`] fails.
 #[derive(Debug, Default)]
