@@ -119,6 +119,7 @@ fn about_certificates(alert: AlertDescription) -> bool {
             | A::CertificateUnknown
             | A::UnknownCA
             | A::AccessDenied
+            | A::DecryptError
             | A::NoCertificate
     )
 }
@@ -137,19 +138,32 @@ fn certificate(peer: &str, problem: &CertificateError) -> String {
         ),
         C::NotValidForNameContext { presented, .. } => format!(
             "the certificate of {peer} is for {}: set tls.server_name to a name it has",
-            match presented.as_slice() {
-                [] => "no name".to_owned(),
-                [names @ .., _] if names.len() >= NAMES =>
-                    format!("{} and more", names[..NAMES].join(", ")),
-                names => names.join(", "),
-            }
+            told(presented)
         ),
         C::UnknownIssuer => format!(
             "the certificate of {peer} comes from an authority that is not trusted here: set \
              tls.ca_file to that authority's certificate"
         ),
+        C::BadSignature => format!(
+            "the certificate of {peer} is not signed by the key of the authority that it names: \
+             where that authority was made anew, set tls.ca_file to its present certificate"
+        ),
         C::Revoked => format!("the certificate of {peer} is revoked: replace it there"),
         other => format!("the certificate of {peer} cannot be trusted: {other}"),
+    }
+}
+
+/// The first names of a foreign certificate.
+fn told(names: &[String]) -> String {
+    let bare = |name: &String| {
+        let name = name.trim_start_matches("DnsName(\"").trim_end_matches("\")");
+        name.to_owned()
+    };
+    let first: Vec<String> = names.iter().take(NAMES).map(bare).collect();
+    match first.len() {
+        0 => "no name".to_owned(),
+        told if told < names.len() => format!("{} and more", first.join(", ")),
+        _ => first.join(", "),
     }
 }
 

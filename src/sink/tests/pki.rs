@@ -16,10 +16,14 @@ pub(crate) struct Identity {
 
 impl Pki {
     pub(crate) fn new() -> Self {
+        Self::named("test authority")
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(rcgen::DnType::CommonName, "test authority");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         let key = KeyPair::generate().unwrap();
         let cert = params.self_signed(&key).unwrap();
         std::fs::write(directory.path().join("ca.pem"), cert.pem()).unwrap();
