@@ -40,12 +40,14 @@ impl Answer {
     ) -> Result<Self, Fault> {
         let response = http.send(request).await.map_err(|fault| fault.during(what))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let read = if status == 200 {
-            http.body(response, max).await
-        } else {
+        // On the heap: it is part of every slice's future.
+        let read = Box::pin(async {
+            if status == 200 {
+                return http.body(response, max).await;
+            }
             http::body_start(response, MAX_REFUSAL).await.map(|body| (body, None))
-        };
-        let (body, room) = read.map_err(|fault| fault.during(what))?;
+        });
+        let (body, room) = read.await.map_err(|fault| fault.during(what))?;
         Ok(Self { status, headers, body, room })
     }
 

@@ -115,7 +115,7 @@ async fn refused(case: &str, hostile: &Hostile, extra: &str, words: &str, most: 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heads_without_measure_are_refused() {
     let long = format!("x-long: {}\r\n", "a".repeat(1 << 20));
-    let many: String = (0..10_000).map(|n| format!("x-{n}: 1\r\n")).collect();
+    let many = (0..10_000).map(|n| format!("x-{n}: 1\r\n")).collect::<Vec<_>>().concat();
     let (long, many) = (Hostile::with_body(&long, b"{}"), Hostile::with_body(&many, b"{}"));
     let (long, many) = (long.await, many.await);
     let words = "failed";
@@ -159,7 +159,7 @@ async fn bodies_that_grow_are_cut() {
     let endless = Hostile::start(|_, mut tcp| async move {
         let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
         tcp.write_all(head).await?;
-        let chunk = [b"10000\r\n", &[b' '; 0x1_0000][..], b"\r\n"].concat();
+        let chunk = [b"10000\r\n", &vec![b' '; 0x1_0000][..], b"\r\n"].concat();
         loop {
             tcp.write_all(&chunk).await?;
         }
@@ -167,7 +167,7 @@ async fn bodies_that_grow_are_cut() {
     .await;
     let met = meet("endless chunks", &endless.url, extra).await;
     assert!(met.stderr.contains("is larger than 16777216 bytes"), "{}", met.stderr);
-    assert!(met.peak <= USUAL + 4 * BODY, "{} KiB", met.peak);
+    assert!(met.peak <= USUAL + BODY, "{} KiB", met.peak);
 }
 
 /// An answer to a search: `message` where its time is asked for, else nothing.
@@ -220,7 +220,7 @@ async fn a_record_that_is_too_large_is_a_gap_of_its_second() {
 async fn large_records_that_fit_arrive_whole() {
     let at = ago(25 * 60);
     let recipients: Vec<String> = (0..10_000).map(|n| format!("user-{n}@example.com")).collect();
-    let keys: String = (0..1_000_000).map(|n| format!(",\"k{n}\":1")).collect();
+    let keys = (0..1_000_000).map(|n| format!(",\"k{n}\":1")).collect::<Vec<_>>().concat();
     let same = ",\"k\":1".repeat(100_000);
     let name = "n".repeat(1 << 20);
     let leaves: Vec<String> = (0..50_000).map(|n| format!("\"{n}\":1")).collect();
@@ -229,8 +229,8 @@ async fn large_records_that_fit_arrive_whole() {
         ("a subject of 1 MiB", format!(",\"subject\":\"{}\"", "s".repeat(1 << 20)), USUAL),
         ("100,000 equal keys", same, USUAL),
         ("a long name over 50,000 leaves", format!(",\"{name}\":{{{}}}", leaves.join(",")), USUAL),
-        ("15 MiB", format!(",\"blob\":\"{}\"", "x".repeat(15 << 20)), USUAL + 8 * BODY),
-        ("a million keys", keys, USUAL + 20 * BODY),
+        ("15 MiB", format!(",\"blob\":\"{}\"", "x".repeat(15 << 20)), USUAL + 2 * BODY),
+        ("a million keys", keys, USUAL + 8 * BODY),
     ] {
         let hostile = with_message_at(at, message(at, &members)).await;
         let met = meet(case, &hostile.url, "").await;
@@ -346,7 +346,8 @@ async fn a_relay_vendor_is_bounded_too() {
     let row = |n: u32| format!("{{\"applicationUserName\":\"u{n}\",\"status\":{{\"total\":1}}}}");
     let many: Vec<String> = (0..150_000).map(row).collect();
     let many = format!("{{\"applicationUsers\":[{}]}}", many.join(","));
-    let doubled: String = (0..100_000).map(|n| format!(",\"c{n}\":\"x\",\"c{n}\":{n}")).collect();
+    let doubled =
+        (0..100_000).map(|n| format!(",\"c{n}\":\"x\",\"c{n}\":{n}")).collect::<Vec<_>>().concat();
     let doubled = format!("{{\"applicationUserName\":\"u\",\"status\":{{\"total\":1{doubled}}}}}");
     let doubled = format!("{{\"applicationUsers\":[{doubled}]}}");
     let good = simulate(plain(50)).await;
