@@ -42,6 +42,8 @@ pub(super) fn fault_of(peer: &str, error: &reqwest::Error) -> Fault {
 pub fn plain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::Other => error.to_string(),
+        // rustls sends the reader to its manual.
+        io::ErrorKind::UnexpectedEof => "the connection was closed half way".to_owned(),
         kind if error.raw_os_error().is_some() => {
             let text = kind.to_string();
             // Kinds that Rust has no stable name for say nothing.

@@ -337,6 +337,14 @@ async fn odd_ends_are_transient_and_redirects_go_nowhere() {
     })
     .await;
     refused("a closed connection", &shut, "", "failed", USUAL).await;
+    let hasty = Hostile::raw(|mut tcp| async move {
+        // Before anything of the request was read; which then comes as a reset.
+        tcp.write_all(b"HTTP/1.1 503 X\r\ncontent-length: 4\r\n\r\nbusy").await
+    })
+    .await;
+    let met = meet("an answer ahead of the request", &hasty.url, "").await;
+    assert!(met.source["open_slices"].as_u64() > Some(0), "{}", met.source);
+    assert!(met.reason().starts_with("POST /v1/oauth/token"), "{}", met.reason());
     let noise = Hostile::saying("\0\u{1b}[2J220 mail.example.com ESMTP\r\n").await;
     refused("another protocol", &noise, "", "failed", USUAL).await;
 }
