@@ -75,7 +75,7 @@ impl Fault {
     }
 }
 
-/// `error` and its causes, joined with `: `.
+/// `error` and its causes, joined with `: `: one line, whatever a peer put into it.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -84,7 +84,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         text.push_str(&next.to_string());
         cause = next.source();
     }
-    text
+    text.chars().map(tame).collect()
+}
+
+/// A character as it may reach a terminal or a log's line: a space for one that would command the
+/// terminal, end the line or turn the order of what is read around.
+pub fn tame(c: char) -> char {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if c.is_control() || turns { ' ' } else { c }
 }
 
 impl fmt::Display for Fault {
@@ -158,5 +166,7 @@ mod tests {
     fn a_chain_names_each_cause_once() {
         let fault = Fault::transient("reading the answer").caused_by("connection reset");
         assert_eq!(fault.chain(), "reading the answer: connection reset");
+        let hostile = Fault::transient("a\r\nb").caused_by("\u{1b}[2J\u{9b}\u{202e}\u{2028}c");
+        assert_eq!(hostile.chain(), "a  b:  [2J   c");
     }
 }

@@ -22,6 +22,7 @@ pub mod heap;
 pub mod http;
 pub mod rest;
 pub mod schedule;
+pub mod secrecy;
 pub mod simulator;
 pub mod sink;
 pub mod source;

@@ -13,6 +13,7 @@ use crate::{
         usage::Reading,
     },
     fault::Fault,
+    http::Room,
 };
 
 pub mod cisco_etd;
@@ -56,6 +57,8 @@ pub struct Page {
     pub server_time: Option<Timestamp>,
     /// Oddities worth a line in the log, each a sentence part that names the record.
     pub warnings: Vec<String>,
+    /// What a large answer takes of the room for such, until the page is dropped.
+    pub room: Option<Room>,
 }
 
 /// A licence as the vendor tells it, and what is used of it.

@@ -5,9 +5,9 @@
 //! be true together is one named transaction.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, Permissions, TryLockError},
     io::{Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -123,6 +123,7 @@ impl Store {
         let create = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         drop(create.map_err(unusable)?);
         failpoint::open(failpoint::CREATE, Moment::After);
+        keep_private(&path);
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
         migrations::check(&connection, &path)?;
         migrations::run(&mut connection, &path)?;
@@ -256,6 +257,22 @@ impl Store {
         });
         let set = move |tx: &Connection| tx.execute_batch(&sql.concat());
         self.write("refuse-writes", set).await.unwrap();
+    }
+}
+
+/// Takes from others what an earlier umask, a copy or a restored backup gave them. SQLite makes
+/// its further files as the first one is.
+fn keep_private(path: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        let Ok(found) = std::fs::metadata(&file) else { continue };
+        if found.permissions().mode() & 0o077 != 0
+            && let Err(error) = std::fs::set_permissions(&file, Permissions::from_mode(0o600))
+        {
+            let file = Path::new(&file).display();
+            tracing::warn!(%file, %error, "open to others than its owner, and cannot be closed");
+        }
     }
 }
 

@@ -1,13 +1,16 @@
 //! A client as sources and sinks hold it.
 
+use bytes::Bytes;
 use reqwest::{RequestBuilder, Response};
 
+use super::{Room, room::Share};
 use crate::fault::Fault;
 
 /// An HTTP client. Cheap to clone, and to be kept: it holds the connections.
 #[derive(Clone)]
 pub struct Client {
     requests: reqwest::Client,
+    share: Share,
     #[cfg(feature = "testing")]
     peer: Option<std::sync::Arc<dyn Peer>>,
 }
@@ -25,6 +28,7 @@ impl Client {
     pub(super) fn new(requests: reqwest::Client) -> Self {
         Self {
             requests,
+            share: Share::default(),
             #[cfg(feature = "testing")]
             peer: None,
         }
@@ -53,6 +57,16 @@ impl Client {
             return peer.answer(request).await;
         }
         request.send().await.map_err(super::fault)
+    }
+
+    /// Reads a body of at most `max_bytes` after decompression. A large one waits until there is
+    /// room for it, and has it until the [`Room`] is dropped.
+    pub async fn body(
+        &self,
+        response: Response,
+        max_bytes: usize,
+    ) -> Result<(Bytes, Option<Room>), Fault> {
+        super::capped(response, max_bytes, Some(&self.share)).await
     }
 }
 

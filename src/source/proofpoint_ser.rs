@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use reqwest::header::{ACCEPT, AUTHORIZATION};
+use zeroize::Zeroizing;
 
 use super::{
     Limits, Page, Query, Source, Survey,
@@ -78,7 +79,7 @@ impl ProofpointSer {
     /// Asks for a window. Both ends are always sent: without a start the vendor takes the whole
     /// licence period, without an end a window that grows with each call.
     async fn summary(&self, window: Interval, bearer: &Bearer) -> Result<Answer, Fault> {
-        let authorization = format!("Bearer {}", bearer.token.as_str());
+        let authorization = Zeroizing::new(format!("Bearer {}", bearer.token.as_str()));
         let request = self
             .http
             .get(format!("{}{}", self.config.base_url, self.config.summary_path))
@@ -138,6 +139,7 @@ impl Source for ProofpointSer {
             Fault::transient(format!("{} answered 200, but {oddity}: {body}", self.name()))
         })?;
         page.server_time = answer.server_time();
+        page.room = answer.take_room();
         Ok(page)
     }
 

@@ -12,6 +12,8 @@ use crate::domain::{
 
 /// Decoded chunks kept so that several sinks share the work.
 const CACHED: usize = 4;
+/// Of those, bytes beyond which only the newest is kept.
+const CACHED_BYTES: usize = 4 << 20;
 
 /// An event before it has a place in the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub type Chunk = Arc<[Event]>;
 pub(super) struct Cache(VecDeque<Chunk>);
 
 impl Cache {
+    fn bytes(&self) -> usize {
+        self.0.iter().flat_map(|chunk| chunk.iter()).map(|event| event.json.len()).sum()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0 = VecDeque::new();
     }
@@ -81,10 +87,10 @@ impl Store {
         let Some(chunk) = self.read("chunk", |view| read(view, &self.shared.codec, seq))? else {
             return Ok(None);
         };
-        if cache.0.len() >= CACHED {
+        cache.0.push_back(chunk.clone());
+        while cache.0.len() > 1 && (cache.0.len() > CACHED || cache.bytes() > CACHED_BYTES) {
             cache.0.pop_front();
         }
-        cache.0.push_back(chunk.clone());
         Ok(Some(chunk))
     }
 

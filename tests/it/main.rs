@@ -4,10 +4,14 @@
 
 mod check;
 mod harness;
+// The library's own tests have it, too.
+#[path = "../../src/sink/tests/pki.rs"]
+mod pki;
 mod records;
 
 mod acknowledgement;
 mod backfill;
+mod bounds;
 mod calls;
 mod cli;
 mod corpus;
@@ -17,6 +21,7 @@ mod crash;
 mod delivery;
 mod giving_up;
 mod health;
+mod hostile;
 mod kill;
 mod licence;
 mod malformed;
@@ -30,6 +35,7 @@ mod rsyslog;
 mod samples;
 mod schedules;
 mod secrets;
+mod security;
 mod signals;
 mod sinks;
 mod store;

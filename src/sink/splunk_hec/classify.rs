@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -33,6 +34,15 @@ impl Reply {
     /// `None` where the body is not HEC's: a proxy's page, a captive portal.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(body).ok().filter(|reply| reply.code.is_some())
+    }
+
+    /// Without the token: whoever answers may echo the request, and the text is shown.
+    pub(super) fn without(mut self, token: &HeaderValue) -> Self {
+        let token = token.to_str().unwrap_or_default().trim_start_matches("Splunk ");
+        if !token.is_empty() {
+            self.text = self.text.replace(token, "[secret]");
+        }
+        self
     }
 }
 

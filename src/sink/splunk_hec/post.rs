@@ -56,7 +56,7 @@ impl SplunkHec {
         let mut request = self
             .client
             .post(&url)
-            .header(AUTHORIZATION, token)
+            .header(AUTHORIZATION, token.clone())
             .header(CHANNEL, channel.id.to_string())
             .header(CONTENT_TYPE, "application/json");
         if gzip && !body.is_empty() {
@@ -77,7 +77,7 @@ impl SplunkHec {
             Err(fault) if fault.kind == Kind::TooLarge => Bytes::new(),
             Err(fault) => return Err(fault),
         };
-        let reply = Reply::read(&body);
+        let reply = Reply::read(&body).map(|reply| reply.without(&token));
         Ok(Answer { status, reply, body, retry_after, url, index: self.index.clone() })
     }
 

@@ -5,6 +5,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION},
 };
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{
     CiscoEtd,
@@ -91,7 +92,7 @@ pub(super) fn post(
     body: &impl Serialize,
     bearer: &Bearer,
 ) -> Result<RequestBuilder, Fault> {
-    let authorization = format!("Bearer {}", bearer.token.as_str());
+    let authorization = Zeroizing::new(format!("Bearer {}", bearer.token.as_str()));
     let mut request = http
         .post(format!("{}{path}", config.base_url))
         .header(ACCEPT, "application/json")

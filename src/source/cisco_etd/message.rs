@@ -130,9 +130,9 @@ fn add_urls<'m>(value: &'m RawValue, urls: &mut Vec<Cow<'m, str>>, others: &mut 
         }
         _ => urls.push(text_or_json(item)),
     };
-    match serde_json::from_str::<Vec<&'m RawValue>>(value.get()) {
-        Ok(items) => items.into_iter().for_each(add),
-        Err(_) => add(value),
+    match fingerprint::list(value.get()) {
+        Some(items) => items.into_iter().for_each(add),
+        None => add(value),
     }
 }
 

@@ -14,6 +14,9 @@ use crate::{
     source::text::{compact, is_nothing, one_line, renamed, text_or_json},
 };
 
+/// Oddities that are named of one row; a vendor's row has some twenty members.
+const MAX_FLAGS: usize = 64;
+
 /// A row, read but without its place among rows of the same key.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -221,7 +224,7 @@ impl Reading {
     }
 
     fn flag(&mut self, flag: String) {
-        if !self.flags.contains(&flag) {
+        if self.flags.len() < MAX_FLAGS && !self.flags.contains(&flag) {
             self.flags.push(flag);
         }
     }
