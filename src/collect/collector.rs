@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -67,6 +67,8 @@ pub struct Memory {
     /// a record for new.
     pub(super) diffing: tokio::sync::Mutex<()>,
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
+    /// The source waits for the disk.
+    pub(super) disk_failed: AtomicBool,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
     pub(super) faults: Faults,
@@ -83,6 +85,7 @@ impl Memory {
             spending: spend::Spending::default(),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
+            disk_failed: AtomicBool::default(),
             activated: Mutex::default(),
             faults: Faults::default(),
             reconciling: Mutex::default(),

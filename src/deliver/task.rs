@@ -268,7 +268,7 @@ impl<K: Sink> Deliverer<K> {
             let marked = self.store.mark(&self.config.name, range, accepted, refused, now).await;
             if let Err(error) = marked {
                 let why = crate::fault::chain(&error);
-                warn!(sink = %self.config.name, error = why, "cannot mark what was delivered");
+                debug!(sink = %self.config.name, error = why, "cannot mark what was delivered");
                 let until = now.checked_add(MARK_AGAIN).unwrap_or(Timestamp::MAX);
                 self.held = Some(Held { until, why, person: false });
                 return;
@@ -311,7 +311,7 @@ impl<K: Sink> Deliverer<K> {
         let party = Party::Sink(self.config.name.as_str());
         // Only what people see: that it cannot be written is no reason to stop delivering.
         if let Err(error) = self.store.set_condition(party, state, until, error, now).await {
-            warn!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
+            debug!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
         }
     }
 }

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod check;
+mod faulty;
 mod harness;
 mod records;
 
@@ -11,6 +12,7 @@ mod calls;
 mod cli;
 mod coverage;
 mod delivery;
+mod disk;
 mod giving_up;
 mod health;
 mod kill;
