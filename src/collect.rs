@@ -19,6 +19,8 @@ mod reconcile;
 mod spend;
 mod standing;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod testing;
 mod vanish;
 

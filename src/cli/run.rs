@@ -37,7 +37,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
     let mut config = loaded.config;
     telemetry::start(&config.log)?;
     let store = Store::open(&config.state.directory)?;
-    let clock = setup::clock();
+    let clock = setup::steady_clock();
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     loop {
         let running = start(&config, &store, &clock).await?;

@@ -160,18 +160,34 @@ impl<S: Source> Collector<S> {
         if matches!(self.scope, Scope::Only(_)) {
             return Ok(());
         }
-        self.store.open_due(stream, activated).await?;
+        let now = self.clock.now();
+        // The clock may have been corrected since.
+        let activated = activated.min(now);
+        let (frontier, confirmed) = (self.store.frontier(stream)?, self.clock.is_confirmed());
+        let ahead = frontier.is_some_and(|frontier| frontier.to > now);
+        if ahead && confirmed && self.store.unplan(stream, now).await? {
+            let source = self.config.name.as_str();
+            warn!(parent: None, source, "a clock that was wrong had planned time to come: undone");
+        }
+        if confirmed {
+            self.store.open_due(stream, activated).await?;
+        }
         let open = self.store.waiting_slices(stream, Pass::Live)?;
         // In an outage, slices that nobody tries are of no use; afterwards longer ones do.
         let untried = open.is_some_and(|(_, first)| first == Timestamp::UNIX_EPOCH);
-        let enough = open.is_some_and(|(count, _)| count >= ENOUGH);
+        let most = if confirmed { ENOUGH } else { 1 };
+        let enough = open.is_some_and(|(count, _)| count >= most);
         if enough || (untried && self.memory.faults.is_outage()) {
             return Ok(());
         }
         let policy = self.policy();
-        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, activated) else {
-            return Ok(());
+        let frontier = self.store.frontier(stream)?;
+        let planned = if confirmed {
+            plan::live(&policy, frontier, activated)
+        } else {
+            plan::first(&policy, frontier, activated)
         };
+        let Some(plan) = planned else { return Ok(()) };
         if let Some(lost) = plan.lost {
             warn!(source = %self.config.name, lost = %lost, "past the vendor's retention: lost");
         }

@@ -122,6 +122,9 @@ impl<S: Source> Collector<S> {
                 narrow: slice.narrow.clone(),
             };
             let (answer, calls) = metered(self.source.fetch(&query)).await;
+            if let Ok(page) = &answer {
+                self.clock.hear(page.server_time);
+            }
             let calls = self.bill(slice.pass, calls, self.clock.now());
             let then = match answer.and_then(|page| page::check(page, &slice)) {
                 Ok(page) => match self.keep(page, &mut slice, calls.clone()).await {

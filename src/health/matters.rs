@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub mod budget;
+pub mod clock;
 mod collecting;
 mod gaps;
 mod licence;
