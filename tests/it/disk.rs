@@ -135,3 +135,35 @@ async fn faults_by_turns_and_a_kill_lose_nothing() {
     // A failed fsync may hide a mark that a crash then loses: as a kill does.
     all_arrives(&simulation, &home, process, (1 + kills) * IN_FLIGHT).await;
 }
+
+/// A real file system of eight MiB that really is full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_file_system_that_fills_up_loses_nothing() {
+    let home = Home::new();
+    let state = home.path("state");
+    std::fs::create_dir(&state).unwrap();
+    let shell = |command: String| {
+        std::process::Command::new("sh").arg("-c").arg(command).status().is_ok_and(|s| s.success())
+    };
+    let state = state.display().to_string();
+    if !shell(format!("mount -t tmpfs -o size=8m,mode=700 postrider-test {state} 2>/dev/null")) {
+        println!("SKIPPED: a file system cannot be mounted here");
+        return;
+    }
+    let mut options = plain(MESSAGES);
+    options.etd.limits.per_second = Some(Rate { rate: 50.0, burst: 10 });
+    let simulation = simulate(options).await;
+    let source = "rate_limit = { per_second = 20, burst = 5, per_day = 100000 }";
+    let hec = hec(&simulation.hec_url, "max_in_flight = 4\nbatch = { max_events = 100 }");
+    home.configure(&[etd(&simulation.etd_url, source), hec]);
+    // Others fill it, too.
+    let fill = format!("dd if=/dev/zero of={state}/others bs=64k 2>/dev/null; true");
+    let process = home.start(&["run"]);
+    until("a beginning", || (simulation.received().len() >= 300).then_some(())).await;
+    shell(fill);
+    home.logged("the store cannot be written").await;
+    watch(Duration::from_secs(2)).await;
+    std::fs::remove_file(home.path("state/others")).unwrap();
+    all_arrives(&simulation, &home, process, IN_FLIGHT).await;
+    assert!(shell(format!("umount {state} || umount -l {state}")));
+}

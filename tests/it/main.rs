@@ -10,6 +10,7 @@ mod records;
 mod backfill;
 mod calls;
 mod cli;
+mod clock;
 mod coverage;
 mod delivery;
 mod disk;
