@@ -44,10 +44,10 @@ impl Activation {
         self.due.load(Ordering::Acquire)
     }
 
-    /// Whether the last activation is longer ago, up to a second.
+    /// Whether the last activation is longer ago.
     fn is_silent_for(&self, time: Duration) -> bool {
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_none_or(|last| last.elapsed() > time + Duration::from_secs(1))
+        last.is_none_or(|last| last.elapsed() > time)
     }
 
     /// Rung at each activation.
@@ -96,7 +96,7 @@ pub async fn missed_ticks(cron: String, clock: Arc<dyn Clock>, source: Arc<Activ
         let now = clock.now().checked_sub(LOOK / 2).unwrap_or(Timestamp::MIN);
         let tick = units::last_tick(&cron, now).filter(|tick| *tick > seen);
         let ago = tick.and_then(|tick| Duration::try_from(now.duration_since(tick)).ok());
-        if ago.is_some_and(|ago| source.is_silent_for(ago + LOOK / 2)) {
+        if ago.is_some_and(|ago| source.is_silent_for(ago + LOOK)) {
             source.activate();
         }
         seen = now;

@@ -186,8 +186,7 @@ impl Store {
     ) -> Self {
         let (disk, room) = (Arc::<disk::Disk>::default(), Arc::<room::Room>::default());
         let writer = writer.map(|(connection, start)| {
-            let file =
-                file::WriterFile::new(connection, path.clone(), disk.clone(), room.clone());
+            let file = file::WriterFile::new(connection, path.clone(), disk.clone(), room.clone());
             start(file)
         });
         let shared = Shared {

@@ -190,7 +190,11 @@ impl Runner {
                     store_failures += 1;
                     // Whoever writes has said so, once for all tasks.
                     if store_failures == READ_FAILED {
-                        tracing::error!(task = name, error, "the store cannot be used; trying again");
+                        tracing::error!(
+                            task = name,
+                            error,
+                            "the store cannot be used; trying again"
+                        );
                     } else {
                         tracing::debug!(task = name, error, "the store cannot be used");
                     }

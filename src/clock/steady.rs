@@ -116,8 +116,7 @@ impl Known {
 
 impl SteadyClock {
     pub fn new(wall: Arc<dyn Clock>) -> Self {
-        let known =
-            Known { time: wall.now(), at: Instant::now(), stepped: None, confirmed: false };
+        let known = Known { time: wall.now(), at: Instant::now(), stepped: None, confirmed: false };
         Self { wall, known: Arc::new(Mutex::new(known)) }
     }
 

@@ -176,7 +176,11 @@ async fn a_pause_that_a_wrong_clock_wrote_down_holds_nobody() {
     let party = Party::Source(name.as_str());
     let store = machine.bench.store().clone();
     store.set_condition(party, State::QuotaSpent, Some(until), None, until).await.unwrap();
-    machine.bench.mood().faults.push_back(Kind::Transient { retry_after: Some(Duration::from_hours(9_000)) });
+    machine
+        .bench
+        .mood()
+        .faults
+        .push_back(Kind::Transient { retry_after: Some(Duration::from_hours(9_000)) });
     machine.pass(30).await;
     machine.assert_whole();
 }

@@ -52,8 +52,7 @@ impl WriterFile {
 
     fn open(&self) -> Result<Connection, Arc<str>> {
         let open = || {
-            let connection =
-                connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
+            let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
             migrations::same(&connection, &self.path)?;
             Ok(connection)
         };

@@ -94,7 +94,11 @@ struct Wanted {
 
 impl Default for Room {
     fn default() -> Self {
-        Self { cap: AtomicU64::new(u64::MAX), tidy: AtomicBool::default(), wanted: Mutex::default() }
+        Self {
+            cap: AtomicU64::new(u64::MAX),
+            tidy: AtomicBool::default(),
+            wanted: Mutex::default(),
+        }
     }
 }
 

@@ -64,23 +64,26 @@ impl Writer {
     ) -> Result<T, StoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let (reply, answer) = oneshot::channel();
-        let work = Box::new(move |begun: Result<&Connection, Arc<str>>| -> (Reply, Option<String>) {
-            let done = begun.map(|connection| apart(connection, work));
-            let failed = match &done {
-                Ok(Err(error)) if disk::is_disks(error) => Some(crate::fault::chain(error)),
-                _ => None,
-            };
-            let reply = move |commit: Result<(), Arc<str>>| {
-                let result = match done {
-                    Ok(result) => result.map_err(|source| StoreError::Transaction { name, source }),
-                    Err(detail) => Err(StoreError::Commit { name, detail }),
+        let work =
+            Box::new(move |begun: Result<&Connection, Arc<str>>| -> (Reply, Option<String>) {
+                let done = begun.map(|connection| apart(connection, work));
+                let failed = match &done {
+                    Ok(Err(error)) if disk::is_disks(error) => Some(crate::fault::chain(error)),
+                    _ => None,
                 };
-                let committed = commit.map_err(|detail| StoreError::Commit { name, detail });
-                // Whoever asked may be gone; what was committed stays.
-                drop(reply.send(committed.and(result)));
-            };
-            (Box::new(reply), failed)
-        });
+                let reply = move |commit: Result<(), Arc<str>>| {
+                    let result = match done {
+                        Ok(result) => {
+                            result.map_err(|source| StoreError::Transaction { name, source })
+                        }
+                        Err(detail) => Err(StoreError::Commit { name, detail }),
+                    };
+                    let committed = commit.map_err(|detail| StoreError::Commit { name, detail });
+                    // Whoever asked may be gone; what was committed stays.
+                    drop(reply.send(committed.and(result)));
+                };
+                (Box::new(reply), failed)
+            });
         let job = Job { name, work };
         self.queue.send(job).await.map_err(|_| StoreError::Stopped)?;
         answer.await.map_err(|_| StoreError::Stopped)?
