@@ -42,7 +42,8 @@ pub const FILE: &str = "postrider.db";
 const LOCK: &str = "postrider.lock";
 const LOCK_TRIES: u32 = 100;
 /// Who only reads has no writer.
-const NOBODY: Option<(Connection, fn(file::WriterFile) -> writer::Writer)> = None;
+const NOBODY: Option<(Connection, Start)> = None;
+type Start = fn(file::WriterFile) -> writer::Writer;
 
 /// Of SQLite, as it counts: minus KiB. Holds the ledger's present hours.
 const WRITER_CACHE: i64 = -6_000;

@@ -184,7 +184,7 @@ fn commit(file: &mut WriterFile, waiting: &mut Vec<Job>) -> Result<(), Died> {
     for reply in replies {
         reply(outcome.clone());
     }
-    match outcome.as_ref().err().map(|why| why.to_string()).or(failed) {
+    match outcome.as_ref().err().map(ToString::to_string).or(failed) {
         Some(why) => file.failed(&why),
         None => file.worked(names.contains(&PAGE)),
     }

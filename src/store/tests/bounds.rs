@@ -18,7 +18,12 @@ impl Bench {
     async fn add(&self, text: String, max_spool: u64) -> bool {
         let stream = self.stream().await;
         let event = NewEvent {
-            id: EventId::new(&source(), Stream::Messages, &text[..20.min(text.len())], 1),
+            id: EventId::new(
+                &source(),
+                Stream::Messages,
+                &text.chars().take(20).collect::<String>(),
+                1,
+            ),
             revision: 1,
             change: Change::New,
             time_ms: 0,
@@ -110,7 +115,9 @@ async fn the_wal_stays_small_under_load() {
         most = most.max(bench.store.taken().unwrap().wal);
     }
     done.cancel();
-    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    for reader in readers {
+        reader.join().unwrap();
+    }
     println!("120 MB written, three readers all the time: the WAL had {most} bytes at most");
     assert!(most < 24 << 20, "{most}");
 }
@@ -133,7 +140,7 @@ async fn giving_back_a_gigabyte_holds_nobody_up() {
     let bench = Bench::new();
     bench.store.set_sinks(vec![sink("a")]).await.unwrap();
     let mut rng = StdRng::seed_from_u64(4);
-    let text = noise(1 << 20, &mut rng);
+    let (text, little) = (noise(1 << 20, &mut rng), noise(30_000, &mut rng));
     for page in 0..1_400 {
         bench.add(format!("{page:020}{text}"), u64::MAX).await;
     }
@@ -144,7 +151,7 @@ async fn giving_back_a_gigabyte_holds_nobody_up() {
         let mut times = Vec::new();
         for page in 0..count {
             let begun = Instant::now();
-            bench.add(format!("{page:020}{}", &text[..30_000]), u64::MAX).await;
+            bench.add(format!("{page:020}{little}"), u64::MAX).await;
             times.push(begun.elapsed());
         }
         times.sort();
@@ -154,26 +161,30 @@ async fn giving_back_a_gigabyte_holds_nobody_up() {
     let begun = Instant::now();
     bench.deliver_all().await;
     println!("letting go of {spool} MiB: {:?}", begun.elapsed());
-    let (store, begun) = (bench.store.clone(), Instant::now());
-    let giving = tokio::spawn(async move {
+    let (begun, done) = (Instant::now(), std::cell::Cell::new(false));
+    let giving = async {
         let mut steps = Vec::new();
         loop {
             let begun = Instant::now();
-            if !store.give_back_pages().await.unwrap() {
+            if !bench.store.give_back_pages().await.unwrap() {
+                done.set(true);
                 break steps;
             }
             steps.push(begun.elapsed());
             tokio::time::sleep(begun.elapsed()).await;
         }
-    });
-    let mut longest = Duration::ZERO;
-    let mut medians = Vec::new();
-    while !giving.is_finished() {
-        let (median, most) = small(50).await;
-        (longest, _) = (longest.max(most), medians.push(median));
-        bench.deliver_all().await;
-    }
-    let mut steps = giving.await.unwrap();
+    };
+    let working = async {
+        let (mut medians, mut longest) = (Vec::new(), Duration::ZERO);
+        while !done.get() {
+            let (median, most) = small(50).await;
+            medians.push(median);
+            longest = longest.max(most);
+            bench.deliver_all().await;
+        }
+        (medians, longest)
+    };
+    let (mut steps, (mut medians, longest)) = tokio::join!(giving, working);
     steps.sort();
     medians.sort();
     println!(
