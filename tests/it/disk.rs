@@ -115,7 +115,7 @@ async fn a_disk_that_cannot_be_read_either_loses_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn faults_by_turns_and_a_kill_lose_nothing() {
     let Some((simulation, home, mut process)) = begun().await else { return };
-    let mut kills = 0;
+    let mut kills = 0_usize;
     for turn in 0..9_usize {
         let code = [ENOSPC, EIO, EROFS][turn % 3];
         let operation = ["sync", "write", "truncate"][turn / 3];
@@ -127,13 +127,16 @@ async fn faults_by_turns_and_a_kill_lose_nothing() {
             kills += 1;
             Faulty::default().set(&home);
             process = faulty::start(&home, &["run"]).unwrap();
+            // One that cannot even open its store ends, and rightly.
+            let runs = || home.read("stderr.log").matches("postrider runs").count();
+            until("a start", || (runs() > kills).then_some(())).await;
         }
         Faulty::default().set(&home);
         watch(Duration::from_millis(300)).await;
         assert!(process.is_running(), "{}", home.read("stderr.log"));
     }
     // A failed fsync may hide a mark that a crash then loses: as a kill does.
-    all_arrives(&simulation, &home, process, (1 + kills) * IN_FLIGHT).await;
+    all_arrives(&simulation, &home, process, (1 + kills as u64) * IN_FLIGHT).await;
 }
 
 /// A real file system of eight MiB that really is full.
