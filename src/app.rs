@@ -110,7 +110,12 @@ pub async fn start(
                 let timer = schedule::every(*every, activation);
                 parts.assist(format!("timer {}", source.name), timer);
             }
-            Schedule::Cron(cron) => crons.push((cron.clone(), activation)),
+            Schedule::Cron(cron) => {
+                let (clock, missed) = (parts.clock.clone(), activation.clone());
+                let missed = schedule::missed_ticks(cron.clone(), clock, missed);
+                parts.assist(format!("ticks {}", source.name), missed);
+                crons.push((cron.clone(), activation));
+            }
         }
     }
     parts.start_helpers(config, wakes.values().cloned().collect());

@@ -21,6 +21,8 @@ mod reconcile;
 mod spend;
 mod standing;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
 mod testing;
 mod vanish;
 

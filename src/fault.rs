@@ -124,10 +124,15 @@ pub fn retry_after(header: Option<&str>, now: jiff::Timestamp) -> Option<Duratio
     let wait = if let Ok(seconds) = text.parse::<u64>() {
         Duration::from_secs(seconds)
     } else {
-        let at = jiff::Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
-        Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO)
+        Duration::try_from(http_date(text)?.duration_since(now)).unwrap_or(Duration::ZERO)
     };
     Some(wait.min(LONGEST_WAIT))
+}
+
+/// Reads an HTTP date; a leap second as the second before it.
+pub fn http_date(text: &str) -> Option<jiff::Timestamp> {
+    let text = text.replace(":60 ", ":59 ");
+    jiff::Timestamp::try_from(httpdate::parse_http_date(&text).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -153,6 +158,8 @@ mod tests {
         assert_eq!(retry_after(Some(" 7 "), now), Some(Duration::from_secs(7)));
         let date = Some("Fri, 20 Nov 2026 08:00:30 GMT");
         assert_eq!(retry_after(date, now), Some(Duration::from_secs(30)));
+        let leap = Some("Fri, 20 Nov 2026 08:00:60 GMT");
+        assert_eq!(retry_after(leap, now), Some(Duration::from_secs(59)));
         let past = Some("Fri, 20 Nov 2026 07:00:30 GMT");
         assert_eq!(retry_after(past, now), Some(Duration::ZERO));
         for long in ["18446744073709551615", "1795166100", "Fri, 31 Dec 9999 23:59:59 GMT"] {

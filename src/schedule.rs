@@ -3,25 +3,33 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use anyhow::Context;
-use tokio::sync::Notify;
+use jiff::Timestamp;
+use tokio::{sync::Notify, time::Instant};
 use tokio_cron_scheduler::{Job, JobScheduler};
+
+use crate::{clock::Clock, config::units};
+
+/// How often missed ticks are looked for.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// Tells a source to do what is due. Activations coalesce: several while it is busy are one.
 #[derive(Debug, Default)]
 pub struct Activation {
     due: AtomicBool,
     wake: Arc<Notify>,
+    last: Mutex<Option<Instant>>,
 }
 
 impl Activation {
     pub fn activate(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
         self.due.store(true, Ordering::Release);
         self.wake.notify_one();
     }
@@ -34,6 +42,12 @@ impl Activation {
     /// Whether there was one since the last [`Activation::take`].
     pub fn is_due(&self) -> bool {
         self.due.load(Ordering::Acquire)
+    }
+
+    /// Whether the last activation is longer ago.
+    fn is_silent_for(&self, time: Duration) -> bool {
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_none_or(|last| last.elapsed() > time)
     }
 
     /// Rung at each activation.
@@ -72,11 +86,57 @@ impl CronTrigger {
     }
 }
 
+/// Activates a source at the ticks of a cron schedule that [`CronTrigger`] misses, which counts by
+/// the machine's clock: one that was set back would keep it silent for as long. Never ends.
+pub async fn missed_ticks(cron: String, clock: Arc<dyn Clock>, source: Arc<Activation>) {
+    let mut seen = clock.now();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        // Those of the last moments are left to the trigger.
+        let now = clock.now().checked_sub(LOOK / 2).unwrap_or(Timestamp::MIN);
+        let tick = units::last_tick(&cron, now).filter(|tick| *tick > seen);
+        let ago = tick.and_then(|tick| Duration::try_from(now.duration_since(tick)).ok());
+        if ago.is_some_and(|ago| source.is_silent_for(ago + LOOK)) {
+            source.activate();
+        }
+        seen = now;
+    }
+}
+
 /// Activates a source each `every`; never ends. The time between is the machine's running time, so
 /// neither a step of the clock nor a suspended machine makes it fire in bursts.
 pub async fn every(every: Duration, source: Arc<Activation>) {
     loop {
         tokio::time::sleep(every).await;
         source.activate();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tick_that_the_trigger_missed_is_made_up_for() {
+        let clock = Arc::new(ManualClock::at("2026-11-20T08:59:00Z".parse().unwrap()));
+        let source = Arc::new(Activation::default());
+        let looking = missed_ticks("0 0 * * * *".into(), clock.clone(), source.clone());
+        let mut looking = std::pin::pin!(looking);
+        let mut activated = Vec::new();
+        for step in 0..180 * 12 {
+            // The trigger works for the first two hours.
+            if step == 12 || step == 61 * 12 {
+                source.activate();
+                source.take();
+            }
+            let end = Instant::now() + Duration::from_secs(5);
+            drop(tokio::time::timeout_at(end, &mut looking).await);
+            clock.advance(Duration::from_secs(5));
+            if source.take() {
+                activated.push(step / 12);
+            }
+        }
+        assert_eq!(activated, [121]);
     }
 }

@@ -25,12 +25,16 @@ pub mod coverage;
 pub mod dead_letters;
 #[cfg(feature = "testing")]
 pub(crate) mod fuzzing;
+pub mod disk;
+mod file;
+mod free;
 pub mod health;
 pub mod ledger;
 pub mod licence;
 pub mod migrations;
 pub mod reconciliation;
 pub mod requests;
+pub mod room;
 pub mod sinks;
 pub mod slices;
 pub mod spool;
@@ -39,6 +43,9 @@ mod writer;
 pub const FILE: &str = "postrider.db";
 const LOCK: &str = "postrider.lock";
 const LOCK_TRIES: u32 = 100;
+/// Who only reads has no writer.
+const NOBODY: Option<(Connection, Start)> = None;
+type Start = fn(file::WriterFile) -> writer::Writer;
 
 /// Of SQLite, as it counts: minus KiB. Holds the ledger's present hours.
 const WRITER_CACHE: i64 = -6_000;
@@ -63,6 +70,10 @@ pub enum StoreError {
         path.display()
     )]
     Corrupt { path: PathBuf, detail: String },
+    #[error("the store {} cannot be used for now ({detail}); look at the disk: its space, how it is mounted, its errors; nothing is lost", path.display())]
+    Unusable { path: PathBuf, detail: String },
+    #[error("the spool is full: a sink does not keep up; the vendor keeps the data")]
+    SpoolFull,
     #[error("the transaction {name} failed")]
     Transaction { name: &'static str, source: rusqlite::Error },
     #[error("the commit of {name} failed: {detail}")]
@@ -76,7 +87,14 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it may go away while the process runs: a full disk, an I/O error.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Transaction { .. } | Self::Commit { .. } | Self::Read { .. })
+        matches!(
+            self,
+            Self::Transaction { .. }
+                | Self::Commit { .. }
+                | Self::Read { .. }
+                | Self::Unusable { .. }
+                | Self::SpoolFull
+        )
     }
 }
 
@@ -93,6 +111,8 @@ struct Shared {
     spooled: watch::Sender<u64>,
     chunks: Mutex<spool::Cache>,
     codec: block::Codec,
+    disk: Arc<disk::Disk>,
+    room: Arc<room::Room>,
     _lock: Option<File>,
 }
 
@@ -110,7 +130,7 @@ impl Store {
 
     fn open_with(
         directory: &Path,
-        start: impl FnOnce(Connection) -> writer::Writer,
+        start: impl FnOnce(file::WriterFile) -> writer::Writer,
     ) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Directory { path: directory.to_owned(), source };
         std::fs::DirBuilder::new()
@@ -130,7 +150,7 @@ impl Store {
         let next = connection
             .query_row("SELECT value FROM gauge WHERE name = 'next_seq'", [], |row| row.get(0))
             .map_err(|source| damaged(&path, &source))?;
-        Ok(Self::with(path, Some(start(connection)), next, Some(lock)))
+        Ok(Self::with(path, Some((connection, start)), next, Some(lock)))
     }
 
     /// Opens an existing store to look at it, beside a running daemon or without one.
@@ -141,7 +161,7 @@ impl Store {
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
         migrations::known(&connection, &path)?;
-        let store = Self::with(path, None, 0, None);
+        let store = Self::with(path, NOBODY, 0, None);
         store.give_back(connection);
         Ok(store)
     }
@@ -154,7 +174,7 @@ impl Store {
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
         migrations::same(&connection, &path)?;
-        Ok(Self::with(path, Some(writer::Writer::start(connection)), 0, None))
+        Ok(Self::with(path, Some((connection, writer::Writer::start)), 0, None))
     }
 
     /// Whether a process holds the store of this directory.
@@ -163,7 +183,17 @@ impl Store {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
-    fn with(path: PathBuf, writer: Option<writer::Writer>, next: u64, lock: Option<File>) -> Self {
+    fn with<F: FnOnce(file::WriterFile) -> writer::Writer>(
+        path: PathBuf,
+        writer: Option<(Connection, F)>,
+        next: u64,
+        lock: Option<File>,
+    ) -> Self {
+        let (disk, room) = (Arc::<disk::Disk>::default(), Arc::<room::Room>::default());
+        let writer = writer.map(|(connection, start)| {
+            let file = file::WriterFile::new(connection, path.clone(), disk.clone(), room.clone());
+            start(file)
+        });
         let shared = Shared {
             path,
             writer,
@@ -171,6 +201,8 @@ impl Store {
             spooled: watch::Sender::new(next),
             chunks: Mutex::default(),
             codec: block::Codec::default(),
+            disk,
+            room,
             _lock: lock,
         };
         Self { shared: Arc::new(shared) }
@@ -227,9 +259,12 @@ impl Store {
             view.finish()?;
             Ok(value)
         };
-        let value = read().map_err(|source| StoreError::Read { name, source });
-        self.give_back(connection);
-        value
+        let value = read();
+        // What failed to read is not asked again.
+        if !value.as_ref().is_err_and(disk::is_disks) {
+            self.give_back(connection);
+        }
+        value.map_err(|source| StoreError::Read { name, source })
     }
 
     fn give_back(&self, connection: Connection) {
@@ -327,7 +362,12 @@ fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, Stor
 }
 
 fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::Corrupt { path: path.to_owned(), detail: crate::fault::chain(error) }
+    let (path, detail) = (path.to_owned(), crate::fault::chain(error));
+    if disk::is_damage(error) {
+        StoreError::Corrupt { path, detail }
+    } else {
+        StoreError::Unusable { path, detail }
+    }
 }
 
 #[cfg(test)]

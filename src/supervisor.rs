@@ -37,6 +37,11 @@ const RESTARTS: u32 = 10;
 const STEADY: Duration = Duration::from_mins(10);
 const RESTART_FIRST: Duration = Duration::from_millis(500);
 const RESTART_LONGEST: Duration = Duration::from_secs(60);
+/// Trying costs nothing but a look: what could not be stored is not asked for.
+const STORE_LONGEST: Duration = Duration::from_secs(5);
+/// Failures of a task at the store, running, at which it is told of: who cannot even read may be
+/// the only one who knows.
+const READ_FAILED: u32 = 3;
 /// A waiting task looks at the clock at least this often, which may have been stepped.
 const LOOK: Duration = Duration::from_secs(30);
 
@@ -183,7 +188,16 @@ impl Runner {
                 Ok(Err(error)) if may_pass(&error) => {
                     let error = format!("{error:#}");
                     store_failures += 1;
-                    tracing::error!(task = name, error, "the store cannot be used; trying again");
+                    // Whoever writes has said so, once for all tasks.
+                    if store_failures == READ_FAILED {
+                        tracing::error!(
+                            task = name,
+                            error,
+                            "the store cannot be used; trying again"
+                        );
+                    } else {
+                        tracing::debug!(task = name, error, "the store cannot be used");
+                    }
                     let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     if let Until::Done { patience, .. } = &self.until
                         && since.elapsed() >= *patience
@@ -192,7 +206,7 @@ impl Runner {
                     }
                     task = make();
                     let failures = store_failures;
-                    fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
+                    fault::backoff(failures, RESTART_FIRST, STORE_LONGEST, &mut self.rng)
                 }
                 failed => {
                     let error = match failed {

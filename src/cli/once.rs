@@ -32,7 +32,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let store = Store::open(&config.state.directory)?;
     let refused_before = refused(&store)?;
     let mode = Mode::Once { patience: args.patience };
-    let clock = setup::clock();
+    let clock = setup::steady_clock();
     let running =
         app::start(&config, store.clone(), clock.clone(), StdRng::from_os_rng(), mode).await?;
     let interrupted = stop_on_signals(&running.stop())?;

@@ -39,7 +39,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
     telemetry::start(&config.log)?;
     secrecy::keep_memory_private();
     let store = Store::open(&config.state.directory)?;
-    let clock = setup::clock();
+    let clock = setup::steady_clock();
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     loop {
         let running = start(&config, &store, &clock).await?;

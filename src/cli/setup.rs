@@ -11,12 +11,17 @@ use jiff::Timestamp;
 
 use super::{Exit, complain, say};
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SteadyClock, SystemClock},
     config::{Loaded, Problems, default_file, load},
     store::{Store, StoreError},
 };
 
 const DEFAULT_FILE: &str = "/etc/postrider/postrider.toml";
+
+/// The machine's clock, for what works for long: without its steps.
+pub(super) fn steady_clock() -> Arc<dyn Clock> {
+    Arc::new(SteadyClock::new(clock()))
+}
 
 /// The machine's clock.
 pub(super) fn clock() -> Arc<dyn Clock> {

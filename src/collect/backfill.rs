@@ -145,8 +145,13 @@ impl<S: Source> Collector<S> {
 
     async fn plan_backfill(&self, request: &Request) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let policy = self.policy();
-        let room = usize::try_from(BATCH.saturating_sub(request.open)).unwrap_or(0);
+        let mut policy = self.policy();
+        let mut most = BATCH;
+        if !self.clock.is_confirmed() {
+            // Nothing is lost before a vendor has said what time it is.
+            (policy.limits.retention, most) = (None, 1);
+        }
+        let room = usize::try_from(most.saturating_sub(request.open)).unwrap_or(0);
         let mut open = request.open;
         if let Some(next) = next(&policy, request.planned, request.range.end(), now, room) {
             if let Some(lost) = next.lost {

@@ -125,7 +125,7 @@ impl<K: Sink> Deliverer<K> {
             let now = self.clock.now();
             if let Err(error) = self.write(next, now).await {
                 let why = chain(&error);
-                warn!(sink = %self.config.name, error = why, "cannot mark what was delivered");
+                debug!(sink = %self.config.name, error = why, "cannot mark what was delivered");
                 let until = now.checked_add(MARK_AGAIN).unwrap_or(Timestamp::MAX);
                 self.held = Some(Held { until, why, person: false });
                 return;

@@ -270,7 +270,7 @@ impl<K: Sink> Deliverer<K> {
         let party = Party::Sink(self.config.name.as_str());
         // Only what people see: that it cannot be written is no reason to stop delivering.
         if let Err(error) = self.store.set_condition(party, state, until, error, now).await {
-            warn!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
+            debug!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
         }
     }
 }

@@ -32,6 +32,8 @@ pub enum Kind {
     EntitlementForecast,
     /// A day's messages differ from the vendor's count.
     Reconciliation,
+    /// This machine's clock is wrong.
+    Clock,
 }
 
 /// What an event says of a matter, and what is remembered to have been said.

@@ -17,6 +17,7 @@ use crate::{
 };
 
 pub mod budget;
+pub mod clock;
 mod collecting;
 mod dead_letters;
 mod gaps;

@@ -11,7 +11,7 @@ use reqwest::{
 
 use super::text;
 use crate::{
-    fault::{Fault, retry_after},
+    fault::{Fault, http_date, retry_after},
     http::{self, Room},
 };
 
@@ -75,7 +75,7 @@ impl Answer {
 
     /// The server's clock, whole seconds.
     pub(super) fn server_time(&self) -> Option<Timestamp> {
-        Timestamp::try_from(httpdate::parse_http_date(self.header(&DATE)?).ok()?).ok()
+        http_date(self.header(&DATE)?)
     }
 
     fn header(&self, name: &HeaderName) -> Option<&str> {

@@ -123,6 +123,9 @@ impl Source for ProofpointSer {
             bearer = self.bearer(Some(&bearer)).await?;
             answer = self.summary(window, &bearer).await?;
         }
+        if let Some(theirs) = answer.server_time() {
+            self.clock.hear(Some(theirs));
+        }
         let now = self.clock.now();
         let secrets = [refused.secrets(), bearer.secrets()].concat();
         if answer.status != 200 {

@@ -68,10 +68,10 @@ impl Store {
             // Nobody would work it off; the letters stay.
             let sql = "UPDATE replay SET state = 'cancelled' WHERE state = 'open'
                 AND sink NOT IN (SELECT value FROM json_each(?))";
-            tx.execute(sql, [&kept])?;
-            spool::release(tx)
+            tx.execute(sql, [&kept]).map(drop)
         })
-        .await
+        .await?;
+        self.release().await
     }
 
     pub fn position(&self, sink: &SinkName) -> Result<Position, StoreError> {
@@ -110,7 +110,7 @@ impl Store {
                 "UPDATE sink SET cursor = ?, delivered = delivered + ? WHERE name = ?",
             )?
             .execute(params![after.cursor, accepted, name])?;
-            if after.cursor > before.cursor { spool::release(tx) } else { Ok(()) }
+            if after.cursor > before.cursor { spool::release(tx).map(drop) } else { Ok(()) }
         })
         .await
     }

@@ -148,8 +148,14 @@ impl Home {
 
     /// Starts a command; what it says is added to `stderr.log` and `stdout.log`.
     pub(crate) fn start(&self, args: &[&str]) -> Process {
+        self.start_with(args, &[])
+    }
+
+    /// The same with an environment.
+    pub(crate) fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Process {
         let log = |name| OpenOptions::new().append(true).create(true).open(self.path(name));
         let mut command = self.command(args);
+        command.envs(env.iter().copied());
         let (out, err): (File, File) = (log("stdout.log").unwrap(), log("stderr.log").unwrap());
         Process { child: command.stdout(out).stderr(err).spawn().unwrap() }
     }

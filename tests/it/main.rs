@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod check;
+mod faulty;
 mod harness;
 // The library's own tests have it, too.
 #[path = "../../src/sink/tests/pki.rs"]
@@ -15,10 +16,12 @@ mod bounds;
 mod calls;
 mod cli;
 mod corpus;
+mod clock;
 mod coverage;
 mod dead_letters;
 mod crash;
 mod delivery;
+mod disk;
 mod giving_up;
 mod health;
 mod hostile;

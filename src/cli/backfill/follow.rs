@@ -136,7 +136,7 @@ async fn here(
     }
     telemetry::start(&log)?;
     let mode = Mode::Backfill { request: id, patience };
-    let (clock, rng) = (setup::clock(), StdRng::from_os_rng());
+    let (clock, rng) = (setup::steady_clock(), StdRng::from_os_rng());
     let running = app::start(config, store.clone(), clock.clone(), rng, mode).await?;
     let interrupted = stop_on_signals(&running.stop())?;
     let mut bar = Bar::new();

@@ -68,6 +68,9 @@ impl CiscoEtd {
 
     /// The fault that an answer other than 200 is.
     pub(super) async fn refused(&self, reply: &Reply, call: Call, had_page_token: bool) -> Fault {
+        if let Some(theirs) = reply.answer.server_time() {
+            self.clock.hear(Some(theirs));
+        }
         let now = self.clock.now();
         let fault = refusal::classify(&Refusal {
             call,
