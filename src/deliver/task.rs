@@ -150,6 +150,8 @@ impl<K: Sink> Task for Deliverer<K> {
             let room = on_the_way.len() < self.config.max_in_flight && self.held.is_none();
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 Some((batch, outcome)) = on_the_way.next() => {
                     worked |= !matches!(outcome, Outcome::Failed(_));
                     self.settle(batch, outcome).await?;
