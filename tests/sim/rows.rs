@@ -1,0 +1,93 @@
+//! Secure Email Relay: that sums of `delta` are what the vendor counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use postrider::simulator::{RowTruth, Simulation};
+use serde_json::Value;
+
+use crate::{history::minutes, siem::Siem};
+
+/// Counters by place and name.
+type Sums = BTreeMap<String, i128>;
+
+/// Compares each window that begins in `[from, to)`.
+pub(crate) fn check(
+    siem: &Siem,
+    vendor: &Simulation,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<(), String> {
+    let mut sums: BTreeMap<(Timestamp, String), Sums> = BTreeMap::new();
+    // The rows of a refused event are not known, nor what they added up to.
+    let unknown: BTreeSet<Option<Timestamp>> =
+        siem.refused.values().map(|facts| facts.window_start).collect();
+    for got in siem.got.values().filter(|got| got.facts.stream == "summary") {
+        let window = got.facts.window_start.ok_or("a row without its window")?;
+        let row: Value = serde_json::from_str(&got.text).map_err(|error| error.to_string())?;
+        let user = row["applicationUserName"].as_str().unwrap_or_default().to_owned();
+        add(sums.entry((window, user)).or_default(), &counters(&got.facts.delta));
+    }
+    let mut window = hour(from);
+    while window < to {
+        let end = window + minutes(60);
+        let mut truth: BTreeMap<String, Sums> = BTreeMap::new();
+        for row in vendor.summary([window, end]) {
+            add(truth.entry(row.application_user_name.clone()).or_default(), &told(&row));
+        }
+        let here = sums.range((window, String::new())..(end, String::new()));
+        for ((_, user), sum) in here.filter(|_| !unknown.contains(&Some(window))) {
+            let expected = truth.remove(user).unwrap_or_default();
+            if nonzero(sum) != nonzero(&expected) {
+                return Err(format!("{user} in {window}: {sum:?} instead of {expected:?}"));
+            }
+        }
+        if !truth.is_empty() && !unknown.contains(&Some(window)) {
+            return Err(format!("never told of {window}: {truth:?}"));
+        }
+        window = end;
+    }
+    Ok(())
+}
+
+fn hour(at: Timestamp) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(3600) * 3600).unwrap_or(at)
+}
+
+fn counters(of: &Value) -> Sums {
+    let mut all = Sums::new();
+    for place in ["status", "details"] {
+        for (name, count) in of[place].as_object().into_iter().flatten() {
+            all.insert(format!("{place}.{name}"), count.as_i64().unwrap_or_default().into());
+        }
+    }
+    all
+}
+
+fn add(sums: &mut Sums, more: &Sums) {
+    for (name, count) in more {
+        *sums.entry(name.clone()).or_default() += count;
+    }
+}
+
+fn nonzero(sums: &Sums) -> Sums {
+    sums.iter().filter(|(_, sum)| **sum != 0).map(|(name, sum)| (name.clone(), *sum)).collect()
+}
+
+fn told(row: &RowTruth) -> Sums {
+    let status: [(&str, u64); 9] = [
+        ("success", row.success),
+        ("failure", row.failure),
+        ("tempFailure", row.temp_failure),
+        ("partialSuccess", row.partial_success),
+        ("inProgress", row.in_progress),
+        ("total", row.total),
+        ("recipientsTotal", row.recipients_total),
+        ("messageSizeTotal", row.message_size_total),
+        ("deliveredSizeTotal", row.delivered_size_total),
+    ];
+    let details = [("2.X.X", row.success), ("4.X.X", row.temp_failure), ("5.X.X", row.failure)];
+    let status = status.map(|(name, count)| (format!("status.{name}"), i128::from(count)));
+    let details = details.map(|(name, count)| (format!("details.{name}"), i128::from(count)));
+    status.into_iter().chain(details).collect()
+}
