@@ -217,7 +217,7 @@ impl History {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut settings = settings(&mut rng);
         let mut vendors = vendors(&mut rng);
-        let lasts = minutes(60 * rng.random_range(4..20));
+        let lasts = minutes(60 * rng.random_range(3..12));
         let mut rate = if rng.random_bool(0.6) { rng.random_range(0.0..0.15) } else { 0.0 };
         let count = rng.random_range(2..14);
         let mut happenings: Vec<(Duration, Happening)> = (0..count)
@@ -254,7 +254,7 @@ impl History {
 
 fn settings(rng: &mut StdRng) -> Settings {
     let hours = |all: &[u64]| all.iter().map(|hours| minutes(60 * hours)).collect::<Vec<_>>();
-    let resweeps: [&[u64]; 5] = [&[], &[1], &[2, 6], &[1, 12], &[3]];
+    let resweeps: [&[u64]; 5] = [&[], &[1], &[2, 4], &[1, 6], &[3]];
     Settings {
         every: minutes(*[20, 30, 60].choose(rng).expect("there are some")),
         slice: minutes(*[30, 60, 60, 120].choose(rng).expect("there are some")),

@@ -11,12 +11,12 @@ use crate::{history::minutes, siem::Siem};
 /// Counters by place and name.
 type Sums = BTreeMap<String, i128>;
 
-/// Compares each window that begins in `[from, to)`.
+/// Compares each window that begins in `[from, to)` with what the vendor says at either time.
 pub(crate) fn check(
     siem: &Siem,
     vendor: &Simulation,
-    from: Timestamp,
-    to: Timestamp,
+    (from, to): (Timestamp, Timestamp),
+    times: [Timestamp; 2],
 ) -> Result<(), String> {
     let mut sums: BTreeMap<(Timestamp, String), Sums> = BTreeMap::new();
     // The rows of a refused event are not known, nor what they added up to.
@@ -31,23 +31,28 @@ pub(crate) fn check(
     let mut window = hour(from);
     while window < to {
         let end = window + minutes(60);
-        let mut truth: BTreeMap<String, Sums> = BTreeMap::new();
-        for row in vendor.summary([window, end]) {
-            add(truth.entry(row.application_user_name.clone()).or_default(), &told(&row));
-        }
+        let truths = times.map(|then| truth(vendor, [window, end], then));
         let here = sums.range((window, String::new())..(end, String::new()));
-        for ((_, user), sum) in here.filter(|_| !unknown.contains(&Some(window))) {
-            let expected = truth.remove(user).unwrap_or_default();
-            if nonzero(sum) != nonzero(&expected) {
-                return Err(format!("{user} in {window}: {sum:?} instead of {expected:?}"));
-            }
-        }
-        if !truth.is_empty() && !unknown.contains(&Some(window)) {
-            return Err(format!("never told of {window}: {truth:?}"));
+        let here: BTreeMap<String, Sums> = here
+            .map(|((_, user), sum)| (user.clone(), nonzero(sum)))
+            .filter(|(_, sum)| !sum.is_empty())
+            .collect();
+        if !unknown.contains(&Some(window)) && !truths.contains(&here) {
+            return Err(format!("{window}: {here:?} instead of {:?}", truths[1]));
         }
         window = end;
     }
     Ok(())
+}
+
+/// What the vendor counts, by user.
+fn truth(vendor: &Simulation, window: [Timestamp; 2], then: Timestamp) -> BTreeMap<String, Sums> {
+    let mut truth: BTreeMap<String, Sums> = BTreeMap::new();
+    for row in vendor.summary_at(window, then) {
+        add(truth.entry(row.application_user_name.clone()).or_default(), &told(&row));
+    }
+    let some = truth.into_iter().map(|(user, sum)| (user, nonzero(&sum)));
+    some.filter(|(_, sum)| !sum.is_empty()).collect()
 }
 
 fn hour(at: Timestamp) -> Timestamp {

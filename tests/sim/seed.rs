@@ -90,8 +90,9 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
     system.live_until(system.world.clock.now() + quiet).await?;
     settle(system).await?;
     system.check_coverage()?;
-    system.check_messages(false)?;
+    system.check_messages(None)?;
     // Somebody looks at everything once more.
+    let read = system.world.clock.now();
     let (from, to) = asked(system);
     for etd in [true, false] {
         let range = Interval::new(from, to).ok_or("the range is none")?;
@@ -102,8 +103,8 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
     system.live_until(system.world.clock.now() + minutes(30)).await?;
     settle(system).await?;
     system.check_coverage()?;
-    system.check_messages(true)?;
-    system.check_rows()?;
+    system.check_messages(Some(from))?;
+    system.check_rows(from, read)?;
     system.check_revisions()?;
     system.check_dead_letters()?;
     system.check_limits()
@@ -111,9 +112,9 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
 
 /// Whole hours from where collection began to now.
 fn asked(system: &System) -> (jiff::Timestamp, jiff::Timestamp) {
-    let from = clock::begin() - system.history.settings.back;
+    let from = system.remembered().max(clock::begin() - system.history.settings.back);
     let now = system.world.clock.now() - minutes(30);
-    (from, system.watch.floor(now, 3600).unwrap_or(now))
+    (system.watch.floor(from, 3600).unwrap_or(from), system.watch.floor(now, 3600).unwrap_or(now))
 }
 
 /// Until nothing is left to be done; quotas may take days.

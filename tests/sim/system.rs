@@ -36,14 +36,14 @@ pub(crate) type Wrong = String;
 /// As `run` gives.
 const GRACE: Duration = Duration::from_secs(8);
 /// Whoever supervises the process starts it again after this.
-const START_AGAIN: Duration = Duration::from_secs(10);
+const START_AGAIN: Duration = Duration::from_mins(5);
 
 /// Slower than the product's, so that days take moments.
 const RHYTHM: Rhythm = Rhythm {
-    tasks: minutes_const(20),
-    health: minutes_const(30),
-    rest: minutes_const(45),
-    requests: minutes_const(10),
+    tasks: minutes_const(60),
+    health: minutes_const(60),
+    rest: minutes_const(300),
+    requests: minutes_const(20),
 };
 
 const fn minutes_const(minutes: u64) -> Duration {
@@ -322,12 +322,19 @@ impl System {
         let Some(now) = self.watch.floor(self.world.machine.now() - minutes(30), 3600) else {
             return;
         };
-        let Some(from) = self.watch.floor(now - ago, 3600) else { return };
+        let from = (now - ago).max(self.remembered());
+        let Some(from) = self.watch.floor(from, 3600) else { return };
         let to = if etd { from + length } else { from + minutes(length.as_secs() / 3600 * 60) };
         if let Some(range) = Interval::new(from, to.min(now)) {
             let verdicts = if narrowed && etd { vec!["neutral".to_owned()] } else { Vec::new() };
             self.ask(etd, range, Filter { verdicts, ..Filter::default() }).await;
         }
+    }
+
+    /// Since when records are known; what was forgotten would be new again.
+    pub(crate) fn remembered(&self) -> Timestamp {
+        let longest = self.history.settings.resweeps.iter().max().copied().unwrap_or_default();
+        self.world.clock.now() - longest - minutes(22 * 60)
     }
 
     /// Asks for a backfill, as the command does.

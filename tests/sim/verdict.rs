@@ -77,7 +77,11 @@ impl System {
             if frontier.from > start {
                 return Err(format!("{name} begins at {}, not at {start}", frontier.from));
             }
-            if let Some((round, slice)) = recorded.unfetched.first() {
+            let missed = recorded.unfetched.iter().find(|(round, slice)| {
+                let due = slice.interval.end() + round.after + LAG;
+                due + self.history.settings.every * 2 + minutes(30) <= now
+            });
+            if let Some((round, slice)) = missed {
                 return Err(format!("{name} is not covered: {round:?} {slice:?}"));
             }
             coverage::assert_whole(
@@ -157,11 +161,11 @@ impl System {
     }
 
     /// Each message arrived, and its newest revision is what it was at its last reading that was
-    /// due, or later. With `finally` it is what it is now.
-    pub(crate) fn check_messages(&self, finally: bool) -> Result<(), Wrong> {
+    /// due, or later. Since `finally` all was read once more: it is what it is now.
+    pub(crate) fn check_messages(&self, finally: Option<Timestamp>) -> Result<(), Wrong> {
         let now = self.world.clock.now();
         let settings = &self.history.settings;
-        let start = clock::begin() - settings.back;
+        let start = finally.unwrap_or(clock::begin() - settings.back);
         let state = self.world.state();
         let mut newest: BTreeMap<&str, (&Facts, Option<&str>)> = BTreeMap::new();
         let splunk = &state.siems[0];
@@ -179,7 +183,7 @@ impl System {
                 time + *after + settings.slice + settings.every * 2 + minutes(60) <= now
             };
             let last = settings.resweeps.iter().copied().filter(done).max().unwrap_or(LAG);
-            let seen = if finally { now } else { time + last - OFF };
+            let seen = if finally.is_some() { now } else { time + last - OFF };
             let appeared = self.watch.late.get(&id).is_none_or(|at| *at <= seen);
             let Some((facts, text)) = newest.get(id.to_string().as_str()) else {
                 if appeared {
@@ -199,7 +203,7 @@ impl System {
                 let mut then = self.world.vendors.truth_at(then);
                 then.find(|message| message.id == id).and_then(|message| message.content)
             };
-            if finally || !times.any(|then| told(then) == came) {
+            if finally.is_some() || !times.any(|then| told(then) == came) {
                 let Facts { revision, collected_at, .. } = facts;
                 return Err(format!(
                     "stale: {id} of {time} is revision {revision} of {collected_at}, not of {seen}"
@@ -213,13 +217,13 @@ impl System {
         made_up.map_or(Ok(()), |id| Err(format!("nobody sent {id}")))
     }
 
-    /// The sums of all deltas are what the vendor says now.
-    pub(crate) fn check_rows(&self) -> Result<(), Wrong> {
+    /// The sums of all deltas are what the vendor says now of what is since `start`, or said when all was `read`
+    /// again.
+    pub(crate) fn check_rows(&self, start: Timestamp, read: Timestamp) -> Result<(), Wrong> {
         let source = self.source("ser");
         let now = self.world.machine.now();
         let due = plan::due(source.lag, source.slice, true, now) - minutes(60 * 3);
-        let start = clock::begin() - self.history.settings.back;
         let state = self.world.state();
-        rows::check(&state.siems[0], &self.world.vendors, start, due)
+        rows::check(&state.siems[0], &self.world.vendors, (start, due), [read, now])
     }
 }
