@@ -261,7 +261,7 @@ fn settings(rng: &mut StdRng) -> Settings {
         resweeps: hours(resweeps.choose(rng).expect("there are some")),
         page_size: *[3, 5, 10, 25].choose(rng).expect("there are some"),
         in_flight: rng.random_range(1..5),
-        per_day: *[150, 400, 10_000, 10_000].choose(rng).expect("there are some"),
+        per_day: *[600, 900, 10_000, 10_000].choose(rng).expect("there are some"),
         reconcile: rng.random_bool(0.3),
         max_spool: if rng.random_bool(0.3) { 64 << 10 } else { 64 << 20 },
         batch_events: *[1, 3, 10, 50].choose(rng).expect("there are some"),

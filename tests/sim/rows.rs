@@ -11,12 +11,13 @@ use crate::{history::minutes, siem::Siem};
 /// Counters by place and name.
 type Sums = BTreeMap<String, i128>;
 
-/// Compares each window that begins in `[from, to)` with what the vendor says at either time.
+/// Compares each window that begins in `[from, to)` with what the vendor said at some time
+/// from `read` on.
 pub(crate) fn check(
     siem: &Siem,
     vendor: &Simulation,
-    (from, to): (Timestamp, Timestamp),
-    times: [Timestamp; 2],
+    [from, to]: [Timestamp; 2],
+    [read, now]: [Timestamp; 2],
 ) -> Result<(), String> {
     let mut sums: BTreeMap<(Timestamp, String), Sums> = BTreeMap::new();
     // The rows of a refused event are not known, nor what they added up to.
@@ -31,14 +32,16 @@ pub(crate) fn check(
     let mut window = hour(from);
     while window < to {
         let end = window + minutes(60);
-        let truths = times.map(|then| truth(vendor, [window, end], then));
+        // It says otherwise when the window is an hour old, and a day.
+        let times = [read, end + minutes(60), end + minutes(24 * 60), now];
+        let truths = times.map(|then| truth(vendor, [window, end], then.clamp(read, now)));
         let here = sums.range((window, String::new())..(end, String::new()));
         let here: BTreeMap<String, Sums> = here
             .map(|((_, user), sum)| (user.clone(), nonzero(sum)))
             .filter(|(_, sum)| !sum.is_empty())
             .collect();
         if !unknown.contains(&Some(window)) && !truths.contains(&here) {
-            return Err(format!("{window}: {here:?} instead of {:?}", truths[1]));
+            return Err(format!("{window}: {here:?} instead of {:?}", truths[3]));
         }
         window = end;
     }

@@ -104,7 +104,7 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
     settle(system).await?;
     system.check_coverage()?;
     system.check_messages(Some(from))?;
-    system.check_rows(from, read)?;
+    system.check_rows([from, to], read)?;
     system.check_revisions()?;
     system.check_dead_letters()?;
     system.check_limits()

@@ -43,7 +43,7 @@ const RHYTHM: Rhythm = Rhythm {
     tasks: minutes_const(60),
     health: minutes_const(60),
     rest: minutes_const(300),
-    requests: minutes_const(20),
+    requests: minutes_const(10),
 };
 
 const fn minutes_const(minutes: u64) -> Duration {
