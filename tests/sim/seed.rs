@@ -83,6 +83,9 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
     system.live_until(clock::begin() + system.history.lasts).await?;
     // From now on all is well, and what is due by then is done.
     system.world.calm();
+    for window in &system.watch.empty {
+        system.world.vendors.empty_summary(*window, 0);
+    }
     system.world.machine.set_off(0);
     let settings = &system.history.settings;
     let longest = settings.resweeps.iter().max().copied().unwrap_or_default();

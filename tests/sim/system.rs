@@ -309,6 +309,7 @@ impl System {
                 let hour = now.as_second().div_euclid(3600) * 3600;
                 let start = Timestamp::from_second(hour).unwrap_or(now) - minutes(60 * hours_ago);
                 self.world.vendors.empty_summary(start, times);
+                self.watch.empty.push(start);
             }
             Happening::Backfill { etd, ago, length, narrowed } => {
                 self.backfill(etd, ago, length, narrowed).await;

@@ -29,6 +29,8 @@ pub(crate) struct Watch {
     pub changes: Vec<(Uuid, Timestamp)>,
     /// When messages turned up that are older.
     pub late: BTreeMap<Uuid, Timestamp>,
+    /// Windows whose next answers are empty.
+    pub empty: Vec<Timestamp>,
     _logs: DefaultGuard,
 }
 
@@ -44,7 +46,7 @@ impl Watch {
         let most = if printed { LevelFilter::DEBUG } else { LevelFilter::ERROR };
         let logs = tracing_subscriber::registry().with(Logs { world, printed }.with_filter(most));
         let logs = tracing::subscriber::set_default(logs);
-        Self { changes: Vec::new(), late: BTreeMap::new(), _logs: logs }
+        Self { changes: Vec::new(), late: BTreeMap::new(), empty: Vec::new(), _logs: logs }
     }
 
     /// What broke, if anything did.
