@@ -217,7 +217,7 @@ impl History {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut settings = settings(&mut rng);
         let mut vendors = vendors(&mut rng);
-        let lasts = minutes(60 * rng.random_range(3..12));
+        let lasts = minutes(60 * rng.random_range(2..9));
         let mut rate = if rng.random_bool(0.6) { rng.random_range(0.0..0.15) } else { 0.0 };
         let count = rng.random_range(2..14);
         let mut happenings: Vec<(Duration, Happening)> = (0..count)
@@ -260,7 +260,7 @@ fn settings(rng: &mut StdRng) -> Settings {
     let hours = |all: &[u64]| all.iter().map(|hours| minutes(60 * hours)).collect::<Vec<_>>();
     let resweeps: [&[u64]; 5] = [&[], &[1], &[2, 4], &[1, 6], &[3]];
     Settings {
-        every: minutes(*[20, 30, 60].choose(rng).expect("there are some")),
+        every: minutes(*[30, 30, 60].choose(rng).expect("there are some")),
         slice: minutes(*[30, 60, 60, 120].choose(rng).expect("there are some")),
         resweeps: hours(resweeps.choose(rng).expect("there are some")),
         page_size: *[3, 5, 10, 25].choose(rng).expect("there are some"),
@@ -281,7 +281,7 @@ fn vendors(rng: &mut StdRng) -> Vendors {
     let mut quirk = |every: u32| if rng.random_bool(0.4) { every } else { 0 };
     let (empty_page_every, duplicate_every, poison_every) = (quirk(7), quirk(9), quirk(23));
     Vendors {
-        messages: rng.random_range(20..90),
+        messages: rng.random_range(20..70),
         users: rng.random_range(1..4),
         token_life: minutes(rng.random_range(5..180)),
         page_token_life: Duration::from_secs(rng.random_range(200..900)),
