@@ -13,6 +13,7 @@
 mod arguments;
 mod clock;
 mod disk;
+mod happen;
 mod history;
 mod network;
 mod regressions;

@@ -13,10 +13,8 @@ pub(crate) struct Total {
     crashes: u64,
     stops: u64,
     requests: u64,
-    /// By crash and sink: events accepted and not marked.
-    repeats: Vec<u64>,
-    /// The most events and batches that any seed's settings allow in flight.
-    in_flight: (u64, u64),
+    /// By crash and SIEM: events accepted and not marked, of so many in flight at most.
+    repeats: Vec<(u64, u64)>,
     troubles: BTreeMap<String, u64>,
     pub failed: Vec<(u64, String)>,
 }
@@ -31,7 +29,6 @@ impl Total {
         self.stops += report.tally.stops;
         self.requests += report.tally.requests;
         self.repeats.extend(report.tally.repeats);
-        self.in_flight = self.in_flight.max(report.in_flight);
         for (name, count) in report.tally.troubles {
             *self.troubles.entry(name).or_default() += count;
         }
@@ -45,11 +42,13 @@ impl Total {
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     pub(crate) fn table(&self, took: Duration) -> String {
         let mut out = String::new();
-        let repeats: u64 = self.repeats.iter().sum();
-        let mean = repeats as f64 / (self.crashes.max(1)) as f64;
-        let most = self.repeats.iter().max().copied().unwrap_or_default();
+        let all = self.repeats.len().max(1) as f64;
+        let mean =
+            |of: fn(&(u64, u64)) -> u64| self.repeats.iter().map(of).sum::<u64>() as f64 / all;
+        let most = self.repeats.iter().copied().max().unwrap_or_default();
+        let share = |(count, most): &(u64, u64)| *count as f64 / (*most).max(1) as f64;
+        let fullest = self.repeats.iter().map(share).fold(0.0, f64::max);
         let days = self.lived.as_secs_f64() / 86_400.0;
-        let (batches, events) = self.in_flight;
         let rows = [
             ("seeds", self.seeds.to_string()),
             ("failed", self.failed.len().to_string()),
@@ -59,9 +58,10 @@ impl Total {
             ("crashes", self.crashes.to_string()),
             ("restarts", self.stops.to_string()),
             ("duplicates", self.duplicates.to_string()),
-            ("accepted and not marked, a crash: mean", format!("{mean:.2}")),
-            ("accepted and not marked, a crash: most", most.to_string()),
-            ("in flight at most", format!("{batches} batches, {events} events")),
+            ("sent again after a crash, each SIEM: mean", format!("{:.2}", mean(|one| one.0))),
+            ("  of events in flight at most: mean", format!("{:.1}", mean(|one| one.1))),
+            ("  most", format!("{} of {}", most.0, most.1)),
+            ("  most, as a share", format!("{:.0} %", fullest * 100.0)),
             ("time", format!("{:.1} s", took.as_secs_f64())),
             (
                 "time a seed",
@@ -69,10 +69,10 @@ impl Total {
             ),
         ];
         for (name, value) in rows {
-            writeln!(out, "{name:40} {value:>24}").ok();
+            writeln!(out, "{name:44} {value:>24}").ok();
         }
         for (name, count) in &self.troubles {
-            writeln!(out, "  {name:38} {count:>24}").ok();
+            writeln!(out, "  {name:42} {count:>24}").ok();
         }
         out
     }

@@ -29,8 +29,6 @@ pub(crate) struct Report {
     pub duplicates: u64,
     pub tally: Tally,
     pub wrong: Option<Wrong>,
-    /// Batches and events that may be in flight.
-    pub in_flight: (u64, u64),
 }
 
 /// Lives through a seed, without some kinds of trouble.
@@ -58,9 +56,6 @@ async fn live(history: History, printed: bool) -> Report {
     if let Some(wrong) = &wrong {
         system.world.note(format_args!("FAILED {wrong}"));
     }
-    let sink = system.config.sinks.values().find(|sink| sink.name.as_str() == "splunk");
-    let batches = sink.map_or(0, |sink| sink.max_in_flight as u64);
-    let events = sink.map_or(0, |sink| (sink.max_in_flight * sink.batch.max_events) as u64);
     let state = system.world.state();
     Report {
         trace: system.world.trace.sum(),
@@ -69,7 +64,6 @@ async fn live(history: History, printed: bool) -> Report {
         duplicates: state.siems.iter().map(|siem| siem.duplicates).sum(),
         tally: state.tally.clone(),
         wrong,
-        in_flight: (batches, events),
     }
 }
 

@@ -2,19 +2,14 @@
 
 use std::{future::Future, path::PathBuf, pin::Pin, rc::Rc, sync::Arc, time::Duration};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use postrider::{
     app::{self, Mode, Outcome, Rhythm},
     clock::Clock,
     config::{self, Config},
-    domain::{
-        filter::Filter,
-        name::SinkName,
-        slice::{Interval, Stream},
-    },
+    domain::name::SinkName,
     failpoint, fault, http,
-    simulator::{FaultKind, Faults, Mutation},
-    store::{Store, requests::NewRequest},
+    store::Store,
     supervisor::Stop,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -23,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock, disk,
-    history::{Happening, History, Host, minutes},
+    history::{History, Host},
     network::Network,
     settings,
     watch::Watch,
@@ -62,13 +57,15 @@ pub(crate) struct System {
     pub history: History,
     pub config: Config,
     pub watch: Watch,
-    root: TempDir,
+    pub root: TempDir,
     directory: PathBuf,
     life: Option<Life>,
+    /// The last process died.
+    crashed: bool,
     down_until: Timestamp,
     /// When the second sink was added.
     pub archive_since: Option<Timestamp>,
-    rng: StdRng,
+    pub rng: StdRng,
 }
 
 impl System {
@@ -94,6 +91,7 @@ impl System {
             root,
             directory,
             life: None,
+            crashed: false,
             down_until,
             archive_since,
             rng,
@@ -103,6 +101,11 @@ impl System {
     /// The store of the process that runs.
     pub(crate) fn store(&self) -> Option<&Store> {
         self.life.as_ref().map(|life| &life.store)
+    }
+
+    /// Cancelled when the process that runs dies.
+    pub(crate) fn died(&self) -> CancellationToken {
+        self.life.as_ref().map(|life| life.died.clone()).unwrap_or_default()
     }
 
     /// Lives until then, through as many processes as it takes.
@@ -133,11 +136,12 @@ impl System {
     }
 
     async fn start(&mut self) -> Result<(), Wrong> {
+        let crashed = std::mem::take(&mut self.crashed);
         let died = self.world.begin_life(&self.directory);
         self.world.note(format_args!("a process starts"));
         let store = Store::open_on_one_thread(&self.directory)
             .map_err(|error| format!("the store does not open: {}", fault::chain(&error)))?;
-        self.forgive(&store)?;
+        self.forgive(&store, crashed)?;
         let rng = StdRng::seed_from_u64(self.rng.random());
         let clock = self.world.machine.clone();
         let starting = {
@@ -172,7 +176,7 @@ impl System {
 
     /// After a death: the next process finds what was left.
     async fn bury(&mut self) {
-        self.life = None;
+        (self.life, self.crashed) = (None, true);
         settle_down().await;
         let down = self.world.state().death.take().map_or(START_AGAIN, |death| death.down);
         self.down_until = self.world.clock.now() + down;
@@ -185,7 +189,7 @@ impl System {
     }
 
     /// Stops softly, then hard.
-    async fn stop(&mut self, down: Duration) -> Result<(), Wrong> {
+    pub(crate) async fn stop(&mut self, down: Duration) -> Result<(), Wrong> {
         let Some(mut life) = self.life.take() else { return Ok(()) };
         self.world.note(format_args!("SIGTERM"));
         self.world.state().tally.stops += 1;
@@ -215,7 +219,7 @@ impl System {
     }
 
     /// After a death, finds out which events may come again, and whether they are few enough.
-    fn forgive(&mut self, store: &Store) -> Result<(), Wrong> {
+    fn forgive(&mut self, store: &Store, crashed: bool) -> Result<(), Wrong> {
         let sinks: Vec<_> = self.config.sinks.values().collect();
         for (siem, name) in ["splunk", "archive"].into_iter().enumerate() {
             let Some(sink) = sinks.iter().find(|sink| sink.name.as_str() == name) else { continue };
@@ -226,7 +230,9 @@ impl System {
             if count > most {
                 return Err(format!("{count} events were accepted by {name} and not marked"));
             }
-            self.world.state().tally.repeats.push(count);
+            if crashed {
+                self.world.state().tally.repeats.push((count, most));
+            }
         }
         Ok(())
     }
@@ -261,109 +267,6 @@ impl System {
                 return Err(format!("{delivered} marked for {name}, which accepted {accepted}"));
             }
         }
-        Ok(())
-    }
-
-    /// Something happens, now.
-    pub(crate) async fn happen(&mut self, happening: &Happening) -> Result<(), Wrong> {
-        self.world.note(format_args!("HAPPENS {happening:?}"));
-        let name = format!("{happening:?}");
-        let name = name.split([' ', '(', '{']).next().unwrap_or_default().to_lowercase();
-        *self.world.state().tally.troubles.entry(name).or_default() += 1;
-        let now = self.world.clock.now();
-        match happening.clone() {
-            Happening::Faults { host, rate, kinds, retry_after } => {
-                let slow_body = Duration::from_secs(self.rng.random_range(1..90));
-                let faults = Faults { rate, kinds, retry_after, slow_body, ..Faults::none() };
-                self.world.set_faults(host, faults);
-            }
-            Happening::Next { host, kinds } => {
-                let kinds: Vec<FaultKind> = kinds;
-                self.world.set_faults(host, Faults { next: kinds.into(), ..Faults::none() });
-            }
-            Happening::Outage { host, lasts } => {
-                self.world.state().down.insert(host, now + lasts);
-            }
-            Happening::Slow { host, lasts } => {
-                self.world.state().slow.insert(host, now + lasts);
-            }
-            Happening::DiskFull { lasts } => self.world.state().disk_full = Some(now + lasts),
-            Happening::DiskFails { lasts } => self.world.state().disk_fails = Some(now + lasts),
-            Happening::Crash(death) => self.world.state().death = Some(death),
-            Happening::Stop { down } => self.stop(down).await?,
-            Happening::Clock { millis } => self.world.machine.set_off(millis),
-            Happening::Change { kind, count } => {
-                let ids = self.world.vendors.mutate(&Mutation::some(kind, count));
-                self.watch.changes.extend(ids.into_iter().map(|id| (id, now)));
-            }
-            Happening::Late { ago, count } => {
-                let mutation = Mutation {
-                    ago,
-                    ..Mutation::some(postrider::simulator::MutationKind::LateArrival, count)
-                };
-                let ids = self.world.vendors.mutate(&mutation);
-                self.watch.late.extend(ids.into_iter().map(|id| (id, now)));
-            }
-            Happening::Rename { user, name } => self.world.vendors.rename_user(user, name),
-            Happening::Empty { hours_ago, times } => {
-                let hour = now.as_second().div_euclid(3600) * 3600;
-                let start = Timestamp::from_second(hour).unwrap_or(now) - minutes(60 * hours_ago);
-                self.world.vendors.empty_summary(start, times);
-                self.watch.empty.push(start);
-            }
-            Happening::Backfill { etd, ago, length, narrowed } => {
-                self.backfill(etd, ago, length, narrowed).await;
-            }
-            Happening::NewSink => self.add_sink().await?,
-        }
-        Ok(())
-    }
-
-    async fn backfill(&mut self, etd: bool, ago: Duration, length: Duration, narrowed: bool) {
-        let Some(now) = self.watch.floor(self.world.machine.now() - minutes(30), 3600) else {
-            return;
-        };
-        let from = (now - ago).max(self.remembered());
-        let Some(from) = self.watch.floor(from, 3600) else { return };
-        let to = if etd { from + length } else { from + minutes(length.as_secs() / 3600 * 60) };
-        if let Some(range) = Interval::new(from, to.min(now)) {
-            let verdicts = if narrowed && etd { vec!["neutral".to_owned()] } else { Vec::new() };
-            self.ask(etd, range, Filter { verdicts, ..Filter::default() }).await;
-        }
-    }
-
-    /// Since when records are known; what was forgotten would be new again.
-    pub(crate) fn remembered(&self) -> Timestamp {
-        let longest = self.history.settings.resweeps.iter().max().copied().unwrap_or_default();
-        self.world.clock.now() - longest - minutes(22 * 60)
-    }
-
-    /// Asks for a backfill, as the command does.
-    pub(crate) async fn ask(&mut self, etd: bool, range: Interval, narrow: Filter) -> bool {
-        let Some(store) = self.store().cloned() else { return false };
-        let stream = if etd { Stream::Messages } else { Stream::Summary };
-        let source = if etd { "etd" } else { "ser" }.parse().expect("it is a name");
-        let Ok(Some(stream)) = self.world.quietly(|| store.find_stream(&source, stream)) else {
-            return false;
-        };
-        let new = NewRequest { stream, range, narrow, resend: false };
-        let now = self.world.machine.now();
-        let died = self.life.as_ref().map(|life| life.died.clone()).unwrap_or_default();
-        tokio::select! {
-            biased;
-            () = died.cancelled() => false,
-            asked = store.ask(new, now) => asked.is_ok(),
-        }
-    }
-
-    /// The configuration has a second sink from now on, with which the process starts anew.
-    async fn add_sink(&mut self) -> Result<(), Wrong> {
-        if self.archive_since.is_some() {
-            return Ok(());
-        }
-        self.stop(Duration::from_secs(1)).await?;
-        self.archive_since = Some(self.world.machine.now() + SignedDuration::from_mins(5));
-        self.config = settings::config(&self.history, self.root.path(), true);
         Ok(())
     }
 }

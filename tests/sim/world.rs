@@ -67,8 +67,8 @@ pub(crate) struct Tally {
     pub troubles: BTreeMap<String, u64>,
     pub crashes: u64,
     pub stops: u64,
-    /// By crash: events that were accepted and not marked.
-    pub repeats: Vec<u64>,
+    /// By crash and SIEM: events that were accepted and not marked, and how many may be in flight.
+    pub repeats: Vec<(u64, u64)>,
     pub requests: u64,
 }
 
