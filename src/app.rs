@@ -25,7 +25,7 @@ use crate::{
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
     store::{Store, budget::day, slices::RequestId},
-    supervisor::{End, Stop, Supervisor, Until},
+    supervisor::{self, End, Stop, Supervisor, Until},
 };
 
 /// How long a running system goes on.
@@ -78,19 +78,53 @@ pub struct Running {
 
 const COLLECT: &str = "collect ";
 
+/// How often the parts look around by themselves, when nothing wakes them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rhythm {
+    /// Each task, as its clock may have been stepped.
+    pub tasks: Duration,
+    pub health: Duration,
+    pub rest: Duration,
+    /// For backfills that commands asked for.
+    pub requests: Duration,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            tasks: supervisor::LOOK,
+            health: health::EVERY,
+            rest: rest::EVERY,
+            requests: backfill::LOOK,
+        }
+    }
+}
+
 /// Wires the parts and starts them.
 pub async fn start(
     config: &Config,
     store: Store,
     clock: Arc<dyn Clock>,
+    rng: StdRng,
+    mode: Mode,
+) -> anyhow::Result<Running> {
+    start_at(config, store, clock, rng, mode, Rhythm::default()).await
+}
+
+/// The same in another rhythm, for whoever has days to live through in a moment.
+pub async fn start_at(
+    config: &Config,
+    store: Store,
+    clock: Arc<dyn Clock>,
     mut rng: StdRng,
     mode: Mode,
+    rhythm: Rhythm,
 ) -> anyhow::Result<Running> {
     store.set_sinks(config.sinks.keys().cloned().collect()).await?;
     let stop = Stop::default();
     let collected = CancellationToken::new();
-    let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random());
-    let mut parts = Parts { store, clock, rng, mode, stop, supervisor, collected };
+    let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random(), rhythm.tasks);
+    let mut parts = Parts { store, clock, rng, mode, rhythm, stop, supervisor, collected };
     let mut wakes = BTreeMap::new();
     for sink in sinks(config, &parts.store, mode)? {
         wakes.insert(sink.name.to_string(), parts.start_sink(sink)?);
@@ -121,8 +155,10 @@ pub async fn start(
     parts.start_helpers(config, wakes.values().cloned().collect());
     let watch = parts.start_watch(config);
     if mode == Mode::Daemon {
-        parts.assist("requests".into(), backfill::bell(parts.store.clone(), asked));
-        parts.assist("replays".into(), deliver::bell(parts.store.clone(), wakes));
+        let requests = backfill::bell(parts.store.clone(), asked, rhythm.requests);
+        parts.assist("requests".into(), requests);
+        let replays = deliver::bell(parts.store.clone(), wakes, rhythm.requests);
+        parts.assist("replays".into(), replays);
     }
     if let Mode::Replay { .. } = mode {
         parts.collected.cancel();
@@ -209,6 +245,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     rng: StdRng,
     mode: Mode,
+    rhythm: Rhythm,
     stop: Stop,
     supervisor: Supervisor,
     collected: CancellationToken,
@@ -302,7 +339,7 @@ impl Parts {
         if self.mode == Mode::Daemon {
             let (store, activation) = (self.store.clone(), Arc::new(Activation::default()));
             let wake = activation.wake();
-            self.assist("rest timer".into(), schedule::every(rest::EVERY, activation));
+            self.assist("rest timer".into(), schedule::every(self.rhythm.rest, activation));
             let rest = move || Rest::new(store.clone());
             self.supervisor.start("rest".into(), wake, Until::Stopped, rest);
         }
@@ -328,7 +365,7 @@ impl Parts {
         }
         let activation = Arc::new(Activation::default());
         let wake = activation.wake();
-        self.assist("health timer".into(), schedule::every(health::EVERY, activation));
+        self.assist("health timer".into(), schedule::every(self.rhythm.health, activation));
         let make = move || watch.clone();
         self.supervisor.start("health".into(), wake, Until::Stopped, make);
         None
@@ -339,6 +376,8 @@ impl Parts {
         let (soft, collected) = (self.stop.soft.clone(), self.collected.clone());
         self.supervisor.assist(name, async move {
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 () = work => {}
                 () = soft.cancelled() => {}
                 () = collected.cancelled() => {}

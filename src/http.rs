@@ -17,7 +17,7 @@ pub mod tls;
 
 pub use client::Client;
 #[cfg(feature = "testing")]
-pub use client::Peer;
+pub use client::{Peer, set_here};
 pub use client_error::ClientError;
 pub use explain::{fault, plain};
 pub use room::Room;
@@ -41,6 +41,10 @@ const MOST_AT_ONCE: usize = 1 << 20;
 /// A client for one peer's settings.
 #[expect(clippy::disallowed_methods, reason = "this is the factory")]
 pub fn client(settings: &config::Http) -> Result<Client, ClientError> {
+    #[cfg(feature = "testing")]
+    if let Some(client) = client::here() {
+        return Ok(client);
+    }
     let timeout = if settings.timeout.is_zero() { TIMEOUT } else { settings.timeout };
     let mut tls = tls_config(&settings.tls)?;
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];

@@ -58,14 +58,16 @@ impl Activation {
 
 /// The cron schedules of all sources.
 pub struct CronTrigger {
-    scheduler: JobScheduler,
+    /// None where nothing is scheduled: it would look at the clock twice a second.
+    scheduler: Option<JobScheduler>,
 }
 
 impl CronTrigger {
     /// Activates each source at its times.
-    pub async fn start(
-        jobs: impl IntoIterator<Item = (String, Arc<Activation>)>,
-    ) -> anyhow::Result<Self> {
+    pub async fn start(jobs: Vec<(String, Arc<Activation>)>) -> anyhow::Result<Self> {
+        if jobs.is_empty() {
+            return Ok(Self { scheduler: None });
+        }
         let scheduler = JobScheduler::new().await.context("cannot start the cron scheduler")?;
         for (cron, source) in jobs {
             let job = Job::new_async(cron.as_str(), move |_, _| {
@@ -76,11 +78,12 @@ impl CronTrigger {
             scheduler.add(job).await.context("cannot add a cron job")?;
         }
         scheduler.start().await.context("cannot start the cron scheduler")?;
-        Ok(Self { scheduler })
+        Ok(Self { scheduler: Some(scheduler) })
     }
 
-    pub async fn stop(mut self) {
-        if let Err(error) = self.scheduler.shutdown().await {
+    pub async fn stop(self) {
+        let Some(mut scheduler) = self.scheduler else { return };
+        if let Err(error) = scheduler.shutdown().await {
             tracing::debug!(%error, "the cron scheduler did not stop in order");
         }
     }

@@ -43,7 +43,7 @@ const STORE_LONGEST: Duration = Duration::from_secs(5);
 /// the only one who knows.
 const READ_FAILED: u32 = 3;
 /// A waiting task looks at the clock at least this often, which may have been stepped.
-const LOOK: Duration = Duration::from_secs(30);
+pub const LOOK: Duration = Duration::from_secs(30);
 
 /// How tasks are told to stop: softly, finishing what is on the way; then hard.
 #[derive(Debug, Clone, Default)]
@@ -78,12 +78,13 @@ pub struct Supervisor {
     clock: Arc<dyn Clock>,
     stop: Stop,
     seed: u64,
+    look: Duration,
     tasks: JoinSet<(String, End)>,
 }
 
 impl Supervisor {
-    pub fn new(clock: Arc<dyn Clock>, stop: Stop, seed: u64) -> Self {
-        Self { clock, stop, seed, tasks: JoinSet::new() }
+    pub fn new(clock: Arc<dyn Clock>, stop: Stop, seed: u64, look: Duration) -> Self {
+        Self { clock, stop, seed, look, tasks: JoinSet::new() }
     }
 
     /// Starts a task; `make` builds it anew after a failure. `wake` nudges it; nudges coalesce.
@@ -100,6 +101,7 @@ impl Supervisor {
             rng: StdRng::seed_from_u64(self.seed ^ self.tasks.len() as u64),
             wake,
             until,
+            look: self.look,
         };
         self.tasks.spawn(async move {
             let end = runner.run(&name, make).await;
@@ -131,6 +133,7 @@ struct Runner {
     rng: StdRng,
     wake: Arc<Notify>,
     until: Until,
+    look: Duration,
 }
 
 impl Runner {
@@ -167,12 +170,12 @@ impl Runner {
                         return End::Well;
                     }
                     stuck_since = None;
-                    LOOK
+                    self.look
                 }
                 Ok(Ok(Step::Waiting { until, why, person })) => {
                     let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     let left = until.duration_since(self.clock.now());
-                    let wait = Duration::try_from(left).unwrap_or_default().min(LOOK);
+                    let wait = Duration::try_from(left).unwrap_or_default().min(self.look);
                     match &self.until {
                         Until::Stopped => wait,
                         Until::Done { patience, .. } => {
@@ -230,6 +233,8 @@ impl Runner {
                 _ => CancellationToken::new(),
             };
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 () = woken => {}
                 () = tokio::time::sleep(wait) => {}
                 () = after.cancelled() => {}

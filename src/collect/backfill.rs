@@ -24,7 +24,7 @@ use crate::{
 const BATCH: u64 = 64;
 
 /// How often the store is looked at for what the command line asks.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// What a collector works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -206,7 +206,7 @@ impl<S: Source> Collector<S> {
 }
 
 /// Wakes the sources for which a backfill was asked or cancelled; never ends.
-pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>) {
+pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>, look: Duration) {
     let mut known = Vec::new();
     loop {
         // A store that cannot be read now is looked at again.
@@ -221,7 +221,7 @@ pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>) {
             }
             known = open;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
     }
 }
 

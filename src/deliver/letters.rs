@@ -133,7 +133,7 @@ impl<K: Sink> Deliverer<K> {
 }
 
 /// Wakes the sinks for which a replay was asked; never ends.
-pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>) {
+pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>, look: Duration) {
     let mut known = None;
     loop {
         // A store that cannot be read now is looked at again.
@@ -145,6 +145,6 @@ pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>) {
             }
             known = known.max(open.last().map(|(id, _)| *id));
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
     }
 }

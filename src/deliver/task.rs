@@ -165,6 +165,8 @@ impl<K: Sink> Task for Deliverer<K> {
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
             let hold = self.held.as_ref().map(|held| held.left(self.clock.now()));
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 Some((batch, outcome)) = on_the_way.next() => {
                     worked |= !matches!(outcome, Outcome::Failed(_));
                     self.settle(batch, outcome).await?;

@@ -24,6 +24,22 @@ pub trait Peer: Send + Sync {
     ) -> futures_util::future::BoxFuture<'static, Result<Response, Fault>>;
 }
 
+#[cfg(feature = "testing")]
+thread_local! {
+    static HERE: std::cell::RefCell<Option<Client>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Whoever wants a client on this thread gets this one from now on: a simulation runs on one.
+#[cfg(feature = "testing")]
+pub fn set_here(client: Option<Client>) {
+    HERE.with_borrow_mut(|here| *here = client);
+}
+
+#[cfg(feature = "testing")]
+pub(super) fn here() -> Option<Client> {
+    HERE.with_borrow(Clone::clone)
+}
+
 impl Client {
     pub(super) fn new(requests: reqwest::Client) -> Self {
         Self {
