@@ -23,7 +23,9 @@ use crate::{
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
-    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
+    source::{
+        Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer, room::Room,
+    },
     store::{Store, budget::day, slices::RequestId},
     supervisor::{End, Stop, Supervisor, Until},
 };
@@ -87,7 +89,8 @@ pub async fn start(
     let stop = Stop::default();
     let collected = CancellationToken::new();
     let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random());
-    let mut parts = Parts { store, clock, rng, mode, stop, supervisor, collected };
+    let room = Room::default();
+    let mut parts = Parts { store, clock, rng, mode, stop, supervisor, collected, room };
     let mut wakes = Vec::new();
     for sink in config.sinks.values() {
         wakes.push(parts.start_sink(sink)?);
@@ -96,7 +99,7 @@ pub async fn start(
     let mut asked = BTreeMap::new();
     let sources = sources(config, &parts.store, mode)?;
     let collecting = sources.len();
-    for source in sources {
+    for (number, source) in sources.into_iter().enumerate() {
         let activation = parts.start_source(source, config.state.max_spool)?;
         if mode != Mode::Daemon {
             continue;
@@ -104,7 +107,7 @@ pub async fn start(
         asked.insert(source.name.to_string(), activation.wake());
         match &source.schedule {
             Schedule::Every(every) => {
-                let timer = schedule::every(*every, activation);
+                let timer = schedule::every_by_turns(*every, number, collecting, activation);
                 parts.assist(format!("timer {}", source.name), timer);
             }
             Schedule::Cron(cron) => crons.push((cron.clone(), activation)),
@@ -184,6 +187,8 @@ struct Parts {
     stop: Stop,
     supervisor: Supervisor,
     collected: CancellationToken,
+    /// For the calls of all sources.
+    room: Room,
 }
 
 impl Parts {
@@ -193,10 +198,11 @@ impl Parts {
         max_spool: u64,
     ) -> anyhow::Result<Arc<Activation>> {
         let today = day(self.clock.now());
-        let pace = Arc::new(match self.store.calls(&config.name, &today)? {
+        let pace = match self.store.calls(&config.name, &today)? {
             0 => Pace::new(config.rate_limit),
             _ => Pace::resumed(config.rate_limit),
-        });
+        };
+        let pace = Arc::new(pace.within(self.room.clone()));
         match source(config, &pace, &self.clock)? {
             AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
             AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),
@@ -215,7 +221,7 @@ impl Parts {
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let due = CancellationToken::new();
         due.cancel();
-        let activation = Arc::new(Activation::default());
+        let activation = Arc::new(Activation::of(&config.name));
         // What came due while the process did not run is due now.
         activation.activate();
         let (wake, activated) = (activation.wake(), activation.clone());

@@ -13,15 +13,27 @@ use anyhow::Context;
 use tokio::sync::Notify;
 use tokio_cron_scheduler::{Job, JobScheduler};
 
+use crate::domain::name::SourceName;
+
 /// Tells a source to do what is due. Activations coalesce: several while it is busy are one.
 #[derive(Debug, Default)]
 pub struct Activation {
+    /// For the log; empty where nobody asks.
+    source: String,
     due: AtomicBool,
     wake: Arc<Notify>,
 }
 
 impl Activation {
+    /// Of a source, which the log names.
+    pub fn of(source: &SourceName) -> Self {
+        Self { source: source.to_string(), ..Self::default() }
+    }
+
     pub fn activate(&self) {
+        if !self.source.is_empty() {
+            tracing::debug!(source = self.source, "activated");
+        }
         self.due.store(true, Ordering::Release);
         self.wake.notify_one();
     }
@@ -70,6 +82,17 @@ impl CronTrigger {
             tracing::debug!(%error, "the cron scheduler did not stop in order");
         }
     }
+}
+
+/// The same for one of so many sources: their turns are spread over the time between, since all of
+/// them start with the process. The first one has its turn at the start.
+pub async fn every_by_turns(time: Duration, number: usize, of: usize, source: Arc<Activation>) {
+    if number > 0 {
+        let share = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        tokio::time::sleep(time / share(of).max(1) * share(number)).await;
+        source.activate();
+    }
+    every(time, source).await;
 }
 
 /// Activates a source each `every`; never ends. The time between is the machine's running time, so

@@ -182,6 +182,11 @@ impl Store {
         self.shared.writer.as_ref().map_or(0, writer::Writer::asked)
     }
 
+    /// The most transactions that ever waited for the writer at once.
+    pub fn longest_line(&self) -> usize {
+        self.shared.writer.as_ref().map_or(0, writer::Writer::longest_line)
+    }
+
     /// Lets go of what is kept for speed.
     pub async fn shrink(&self) -> Result<(), StoreError> {
         self.readers().clear();

@@ -120,8 +120,8 @@ impl<S: Source> Collector<S> {
                 page_size: slice.progress.page_size,
                 narrow: slice.narrow.clone(),
             };
-            let (answer, calls) = metered(self.source.fetch(&query)).await;
-            let calls = self.bill(slice.pass, calls, self.clock.now());
+            let (answer, taken) = metered(self.source.fetch(&query)).await;
+            let calls = self.bill(slice.pass, taken.calls, self.clock.now());
             let then = match answer.and_then(|page| page::check(page, &slice)) {
                 Ok(page) => self.keep(page, &mut slice, calls).await?,
                 Err(fault) => {
