@@ -12,9 +12,9 @@
 
 #![allow(clippy::print_stdout, reason = "the figures are the output")]
 
-mod support;
 #[path = "tenants/delays.rs"]
 mod delays;
+mod support;
 #[path = "tenants/tenant.rs"]
 mod tenant;
 
@@ -169,13 +169,14 @@ fn commands(config: &Path) -> anyhow::Result<String> {
 }
 
 fn report_delays(log: &Log, delays: &Delays, tenants: &[Tenant], begun: Timestamp) {
-    let since = |at: Option<Timestamp>| {
-        at.map_or(f64::NAN, |at| at.duration_since(begun).as_secs_f64())
-    };
+    let since =
+        |at: Option<Timestamp>| at.map_or(f64::NAN, |at| at.duration_since(begun).as_secs_f64());
     println!("  start to `postrider runs`   {:8.2} s", since(log.runs));
     println!("  start to all well served    {:8.2} s", since(log.first_round(tenants)));
-    println!("\n  of the {} tenants that are well: {} activations, {} missed, {} not served",
-        delays.tenants, delays.activations, delays.missed, delays.unserved);
+    println!(
+        "\n  of the {} tenants that are well: {} activations, {} missed, {} not served",
+        delays.tenants, delays.activations, delays.missed, delays.unserved
+    );
     println!("                                p50      p90      p99    p99.9      max   seconds");
     for (name, values) in
         [("activated after its time", &delays.late), ("due to stored", &delays.served)]

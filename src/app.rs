@@ -23,9 +23,7 @@ use crate::{
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
-    source::{
-        Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer, room::Room,
-    },
+    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer, room::Room},
     store::{Store, budget::day, slices::RequestId},
     supervisor::{End, Stop, Supervisor, Until},
 };
