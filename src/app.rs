@@ -23,7 +23,7 @@ use crate::{
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
-    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
+    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer, room::Room},
     store::{Store, budget::day, slices::RequestId},
     supervisor::{self, End, Stop, Supervisor, Until},
 };
@@ -124,7 +124,8 @@ pub async fn start_at(
     let stop = Stop::default();
     let collected = CancellationToken::new();
     let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random(), rhythm.tasks);
-    let mut parts = Parts { store, clock, rng, mode, rhythm, stop, supervisor, collected };
+    let room = Room::default();
+    let mut parts = Parts { store, clock, rng, mode, rhythm, stop, supervisor, collected, room };
     let mut wakes = BTreeMap::new();
     for sink in sinks(config, &parts.store, mode)? {
         wakes.insert(sink.name.to_string(), parts.start_sink(sink)?);
@@ -133,7 +134,7 @@ pub async fn start_at(
     let mut asked = BTreeMap::new();
     let sources = sources(config, &parts.store, mode)?;
     let collecting = sources.len();
-    for source in sources {
+    for (number, source) in sources.into_iter().enumerate() {
         let activation = parts.start_source(source, config.state.max_spool)?;
         if mode != Mode::Daemon {
             continue;
@@ -141,7 +142,7 @@ pub async fn start_at(
         asked.insert(source.name.to_string(), activation.wake());
         match &source.schedule {
             Schedule::Every(every) => {
-                let timer = schedule::every(*every, activation);
+                let timer = schedule::every_by_turns(*every, number, collecting, activation);
                 parts.assist(format!("timer {}", source.name), timer);
             }
             Schedule::Cron(cron) => {
@@ -249,6 +250,8 @@ struct Parts {
     stop: Stop,
     supervisor: Supervisor,
     collected: CancellationToken,
+    /// For the calls of all sources.
+    room: Room,
 }
 
 impl Parts {
@@ -258,10 +261,11 @@ impl Parts {
         max_spool: u64,
     ) -> anyhow::Result<Arc<Activation>> {
         let today = day(self.clock.now());
-        let pace = Arc::new(match self.store.calls(&config.name, &today)? {
+        let pace = match self.store.calls(&config.name, &today)? {
             0 => Pace::new(config.rate_limit),
             _ => Pace::resumed(config.rate_limit),
-        });
+        };
+        let pace = Arc::new(pace.within(self.room.clone()));
         match source(config, &pace, &self.clock)? {
             AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
             AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),
@@ -280,7 +284,7 @@ impl Parts {
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let due = CancellationToken::new();
         due.cancel();
-        let activation = Arc::new(Activation::default());
+        let activation = Arc::new(Activation::of(&config.name));
         // What came due while the process did not run is due now.
         activation.activate();
         let (wake, activated) = (activation.wake(), activation.clone());

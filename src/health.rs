@@ -59,6 +59,8 @@ impl Watch {
         let mut held = BTreeMap::new();
         for (name, source) in &self.config.sources {
             let Some(expected) = self.expected.get(name) else { continue };
+            // What is expected is looked up anew each hour: others have their turn between two.
+            tokio::task::yield_now().await;
             if let Some(waits) = budget::held(&self.store, source, expected, now)? {
                 held.insert(name.clone(), waits);
             }

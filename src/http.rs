@@ -32,8 +32,9 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Where the settings have none.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// From page to page is less; from poll to poll, a connection's buffers are worth more than a handshake.
 /// Firewalls drop idle connections silently after some minutes: be the first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Bytes that are made room for because a peer announces them.
 const MOST_AT_ONCE: usize = 1 << 20;

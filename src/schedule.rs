@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use tokio::{sync::Notify, time::Instant};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
-use crate::{clock::Clock, config::units};
+use crate::{clock::Clock, config::units, domain::name::SourceName};
 
 /// How often missed ticks are looked for.
 const LOOK: Duration = Duration::from_secs(30);
@@ -22,14 +22,24 @@ const LOOK: Duration = Duration::from_secs(30);
 /// Tells a source to do what is due. Activations coalesce: several while it is busy are one.
 #[derive(Debug, Default)]
 pub struct Activation {
+    /// For the log; empty where nobody asks.
+    source: String,
     due: AtomicBool,
     wake: Arc<Notify>,
     last: Mutex<Option<Instant>>,
 }
 
 impl Activation {
+    /// Of a source, which the log names.
+    pub fn of(source: &SourceName) -> Self {
+        Self { source: source.to_string(), ..Self::default() }
+    }
+
     pub fn activate(&self) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        if !self.source.is_empty() {
+            tracing::debug!(source = self.source, "activated");
+        }
         self.due.store(true, Ordering::Release);
         self.wake.notify_one();
     }
@@ -104,6 +114,17 @@ pub async fn missed_ticks(cron: String, clock: Arc<dyn Clock>, source: Arc<Activ
         }
         seen = now;
     }
+}
+
+/// The same for one of so many sources: their turns are spread over the time between, since all of
+/// them start with the process. The first one has its turn at the start.
+pub async fn every_by_turns(time: Duration, number: usize, of: usize, source: Arc<Activation>) {
+    if number > 0 {
+        let share = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        tokio::time::sleep(time / share(of).max(1) * share(number)).await;
+        source.activate();
+    }
+    every(time, source).await;
 }
 
 /// Activates a source each `every`; never ends. The time between is the machine's running time, so

@@ -19,6 +19,7 @@ use crate::{
 pub mod cisco_etd;
 pub mod pace;
 pub mod proofpoint_ser;
+pub mod room;
 
 mod answer;
 mod bearer;

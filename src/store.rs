@@ -23,11 +23,11 @@ pub mod budget;
 pub mod conditions;
 pub mod coverage;
 pub mod dead_letters;
-#[cfg(feature = "testing")]
-pub(crate) mod fuzzing;
 pub mod disk;
 mod file;
 mod free;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 pub mod health;
 pub mod ledger;
 pub mod licence;
@@ -216,6 +216,11 @@ impl Store {
     /// Grows with each transaction.
     pub fn changes(&self) -> u64 {
         self.shared.writer.as_ref().map_or(0, writer::Writer::asked)
+    }
+
+    /// The most transactions that ever waited for the writer at once.
+    pub fn longest_line(&self) -> usize {
+        self.shared.writer.as_ref().map_or(0, writer::Writer::longest_line)
     }
 
     /// Lets go of what is kept for speed.

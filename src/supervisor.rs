@@ -152,7 +152,8 @@ impl Runner {
             // Listen before looking: a nudge during the step counts.
             let wake = self.wake.clone();
             let woken = wake.notified();
-            let step = AssertUnwindSafe(task.step()).catch_unwind();
+            // Boxed: a task that waits, as most do, does not hold the room that its step needs.
+            let step = AssertUnwindSafe(Box::pin(task.step())).catch_unwind();
             let Some(step) = self.stop.hard.run_until_cancelled(step).await else {
                 return End::Well;
             };

@@ -123,12 +123,12 @@ impl<S: Source> Collector<S> {
                 narrow: slice.narrow.clone(),
             };
             failpoint::pass(failpoint::FETCH, Moment::Before).await;
-            let (answer, calls) = metered(self.source.fetch(&query)).await;
+            let (answer, taken) = metered(self.source.fetch(&query)).await;
             failpoint::pass(failpoint::FETCH, Moment::After).await;
             if let Ok(page) = &answer {
                 self.clock.hear(page.server_time);
             }
-            let calls = self.bill(slice.pass, calls, self.clock.now());
+            let calls = self.bill(slice.pass, taken.calls, self.clock.now());
             let then = match answer.and_then(|page| page::check(page, &slice)) {
                 Ok(page) => match self.keep(page, &mut slice, calls.clone()).await {
                     // It is asked for again when there is room.

@@ -49,7 +49,7 @@ impl Task for Forgetter {
         for source in &self.sources {
             // The licence never ages: its stream is not among those that forget.
             for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
-                let id = self.store.stream(&source.name, *stream).await?;
+                let Some(id) = self.store.find_stream(&source.name, *stream)? else { continue };
                 let keep = memory(source);
                 // What is still to be fetched may return what was fetched before.
                 let Some(done) = self.store.done_to(id)? else { continue };

@@ -23,8 +23,6 @@ use crate::{
 const TOGETHER: usize = 100;
 /// Between tries of letters that failed. They may be what makes the sink fail.
 const FIRST: Duration = Duration::from_secs(1);
-/// How often the store is looked at for what the command line asks.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Where the replays of a sink are.
 #[derive(Default)]

@@ -99,13 +99,18 @@ impl Builder {
     pub fn member(&mut self, name: &str, value: &RawValue) {
         self.path.clear();
         self.enter(name);
+        self.whole(value, 0);
+    }
+
+    /// Adds everything below the present path; as one leaf where the paths would take too much.
+    fn whole(&mut self, value: &RawValue, depth: u32) {
         let before = (self.text.len(), self.leaves.len(), self.path.len());
         let mut room = (value.get().len() + self.path.len()).saturating_mul(MAX_PATHS);
-        if !self.add(value, 0, &mut room) {
+        if !self.add(value, depth, &mut room) {
             self.text.truncate(before.0);
             self.leaves.truncate(before.1);
             self.path.truncate(before.2);
-            self.leaf(value, 0);
+            self.leaf(value, depth);
         }
     }
 
@@ -127,7 +132,7 @@ impl Builder {
         for segment in path {
             self.enter(segment);
         }
-        self.add(value, 1);
+        self.whole(value, 1);
     }
 
     /// Adds a list of texts as one member, regardless of order and repetition.

@@ -240,7 +240,8 @@ impl Store {
     pub fn missing(&self, id: RequestId) -> Result<Vec<Missing>, StoreError> {
         self.read("missing", |view| {
             let sql = "SELECT start_ms, end_ms, state, coalesce(error, '') FROM slice
-                WHERE state IN ('lost', 'refused') AND request_id = ?1
+                WHERE state IN ('lost', 'refused') AND state NOT IN ('open', 'planned')
+                    AND request_id = ?1
                     AND stream_id = (SELECT stream_id FROM request WHERE id = ?1)
                 ORDER BY start_ms";
             let mut statement = view.prepare_cached(sql)?;

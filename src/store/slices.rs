@@ -20,6 +20,9 @@ use crate::domain::{
 pub use commit::{Heard, PageCommit, Setback, Tally, Then};
 pub use resweeps::Resweep;
 
+/// Slices that one transaction forgets: other writers wait some milliseconds.
+const FORGET_AT_ONCE: usize = 5_000;
+
 /// A stream of a source, as the store numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamId(pub(super) i64);
@@ -235,7 +238,9 @@ impl Store {
         self.read("done-to", |view| {
             let sql = "SELECT min(
                     coalesce((SELECT min(start_ms) FROM slice
-                        WHERE stream_id = ?1 AND state IN ('open', 'planned')), to_ms),
+                        WHERE stream_id = ?1 AND state = 'open'), to_ms),
+                    coalesce((SELECT min(start_ms) FROM slice
+                        WHERE stream_id = ?1 AND state = 'planned'), to_ms),
                     coalesce((SELECT min(planned_ms) FROM request
                         WHERE stream_id = ?1 AND state = 'open'), to_ms))
                 FROM frontier WHERE stream_id = ?1";
@@ -245,13 +250,20 @@ impl Store {
 
     /// Forgets covered slices that ended before `before`; coverage and gaps stay.
     pub async fn forget_slices(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.write("forget-slices", move |tx| {
-            let sql = "DELETE FROM slice WHERE state IN ('covered', 'split', 'cancelled')
-                AND end_ms < ?";
-            tx.execute(sql, [before.as_millisecond()])?;
-            tx.execute("DELETE FROM budget WHERE day < ?", [day(before)]).map(drop)
-        })
-        .await
+        // Stream by stream, as the index has them: a thousand sources keep millions.
+        let some = move || {
+            self.write("forget-slices", move |tx| {
+                let sql = "DELETE FROM slice WHERE id IN (SELECT s.id
+                    FROM stream t CROSS JOIN slice s INDEXED BY slice_done ON s.stream_id = t.id
+                        AND s.state IN ('covered', 'split', 'cancelled')
+                        AND s.state NOT IN ('open', 'planned') AND s.end_ms < ?1
+                    LIMIT ?2)";
+                tx.prepare_cached(sql)?.execute(params![before.as_millisecond(), FORGET_AT_ONCE])
+            })
+        };
+        while some().await? == FORGET_AT_ONCE {}
+        let sql = "DELETE FROM budget WHERE day < ?";
+        self.write("forget-calls", move |tx| tx.execute(sql, [day(before)]).map(drop)).await
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread,
 };
@@ -37,6 +37,31 @@ struct Job {
 pub(super) struct Writer {
     queue: mpsc::Sender<Job>,
     asked: AtomicU64,
+    line: Line,
+}
+
+/// Who waits for the writer: in its queue, for a place there, or in the commit under way.
+#[derive(Default)]
+struct Line {
+    waiting: AtomicUsize,
+    longest: AtomicUsize,
+}
+
+impl Line {
+    fn join(&self) -> Place<'_> {
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed) + 1;
+        self.longest.fetch_max(waiting, Ordering::Relaxed);
+        Place(self)
+    }
+}
+
+/// One who waits, until this is dropped.
+struct Place<'l>(&'l Line);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Writer {
@@ -45,7 +70,7 @@ impl Writer {
         // Detached: it ends when the last sender is gone, and a transaction under way is either
         // committed or, by SQLite's journal, never happened.
         drop(thread::Builder::new().name("store-writer".into()).spawn(|| run(file, jobs)));
-        Self { queue, asked: AtomicU64::new(0) }
+        Self { queue, asked: AtomicU64::new(0), line: Line::default() }
     }
 
     /// Starts it as a task of the present runtime instead.
@@ -54,7 +79,7 @@ impl Writer {
     pub(super) fn start_as_task(file: WriterFile) -> Self {
         let (queue, jobs) = mpsc::channel(QUEUE);
         drop(tokio::task::spawn(run_as_task(file, jobs)));
-        Self { queue, asked: AtomicU64::new(0) }
+        Self { queue, asked: AtomicU64::new(0), line: Line::default() }
     }
 
     pub(super) async fn write<T: Send + 'static>(
@@ -63,6 +88,7 @@ impl Writer {
         work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        let _place = self.line.join();
         let (reply, answer) = oneshot::channel();
         let work =
             Box::new(move |begun: Result<&Connection, Arc<str>>| -> (Reply, Option<String>) {
@@ -94,6 +120,11 @@ impl Writer {
     /// Transactions asked for since the start.
     pub(super) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// The most transactions that ever waited at once.
+    pub(super) fn longest_line(&self) -> usize {
+        self.line.longest.load(Ordering::Relaxed)
     }
 }
 
