@@ -124,8 +124,7 @@ pub(crate) enum Happening {
 impl Happening {
     fn trouble(&self) -> Trouble {
         match self {
-            Self::Faults { .. } => Trouble::Faults,
-            Self::Next { .. } => Trouble::Faults,
+            Self::Faults { .. } | Self::Next { .. } => Trouble::Faults,
             Self::Outage { .. } => Trouble::Outage,
             Self::Slow { .. } => Trouble::Slow,
             Self::DiskFull { .. } | Self::DiskFails { .. } => Trouble::Disk,
@@ -289,7 +288,7 @@ fn vendors(rng: &mut StdRng) -> Vendors {
         duplicate_every,
         too_large_above: rng.random_bool(0.2).then(|| rng.random_range(1..6)),
         newest_first: rng.random(),
-        miscount: if rng.random_bool(0.2) { 1 } else { 0 },
+        miscount: u64::from(rng.random_bool(0.2)),
         poison_every,
     }
 }

@@ -53,7 +53,7 @@ fn text(history: &History, archive: bool) -> String {
         "batch = {{ max_events = {batch_events}, max_bytes = \"256KiB\", max_age = \"{age}s\" }}\n\
          max_in_flight = {batches}\ncompression = \"{compression}\""
     );
-    let mut text = format!(
+    let text = format!(
         "[state]\ndirectory = {directory:?}\nmax_spool = \"{max_spool}B\"\n\
          [sources.etd]\ntype = \"cisco_etd\"\nbase_url = \"https://{etd}\"\n{credentials}\n\
          api_key = \"sim-api-key\"\nstart = \"{start}\"\nschedule = {{ every = \"{every}s\" }}\n\
@@ -68,12 +68,12 @@ fn text(history: &History, archive: bool) -> String {
          acknowledgements = \"off\"\n{batch}\n",
         directory = "/nowhere",
     );
-    if archive {
-        text.push_str(&format!(
-            "[sinks.archive]\ntype = \"splunk_hec\"\nendpoints = [\"{other}\"]\n{token}\n\
-             acknowledgements = \"off\"\nmax_in_flight = 2\n\
-             batch = {{ max_events = 20, max_bytes = \"256KiB\", max_age = \"10s\" }}\n"
-        ));
+    if !archive {
+        return text;
     }
-    text
+    format!(
+        "{text}[sinks.archive]\ntype = \"splunk_hec\"\nendpoints = [\"{other}\"]\n{token}\n\
+         acknowledgements = \"off\"\nmax_in_flight = 2\n\
+         batch = {{ max_events = 20, max_bytes = \"256KiB\", max_age = \"10s\" }}\n"
+    )
 }
