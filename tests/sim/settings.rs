@@ -33,6 +33,7 @@ fn text(history: &History, archive: bool) -> String {
         batch_age,
         batches,
         gzip,
+        acks,
         back,
         ..
     } = &history.settings;
@@ -44,6 +45,7 @@ fn text(history: &History, archive: bool) -> String {
     };
     let (every, slice, age) = (every.as_secs(), slice.as_secs(), batch_age.as_secs());
     let (sweeps, rate, burst) = (resweep(resweeps), ETD_RATE.rate, ETD_RATE.burst);
+    let acks = if *acks { "required" } else { "off" };
     let compression = if *gzip { "gzip" } else { "none" };
     let [one, two, other] = endpoints();
     let (etd, ser) = (Host::Etd.name(), Host::Ser.name());
@@ -65,7 +67,7 @@ fn text(history: &History, archive: bool) -> String {
          schedule = {{ every = \"{every}s\" }}\nresweep = {sweeps}\n\
          rate_limit = {{ per_minute = {SER_PER_MINUTE}, burst = 20 }}\n\
          [sinks.splunk]\ntype = \"splunk_hec\"\nendpoints = [\"{one}\", \"{two}\"]\n{token}\n\
-         acknowledgements = \"off\"\n{batch}\n",
+         acknowledgements = \"{acks}\"\n{batch}\n",
         directory = "/nowhere",
     );
     if !archive {
