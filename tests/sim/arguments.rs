@@ -10,6 +10,7 @@ use crate::history::Trouble;
 const NAME: &str = "simulated_histories_keep_the_guarantees";
 
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[command(about = "Histories of trouble, by seed")]
 struct Options {
     /// One seed, twice

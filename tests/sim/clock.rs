@@ -16,6 +16,11 @@ pub(crate) fn begin() -> Timestamp {
     BEGIN.parse().expect("it is a time")
 }
 
+/// The time's last multiple of so many seconds.
+pub(crate) fn floor(at: Timestamp, seconds: i64) -> Timestamp {
+    Timestamp::from_second(at.as_second().div_euclid(seconds) * seconds).unwrap_or(at)
+}
+
 /// What time it is in the world.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct World {

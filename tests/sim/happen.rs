@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use postrider::{
     clock::Clock,
     domain::{
@@ -15,6 +15,7 @@ use postrider::{
 use rand::Rng;
 
 use crate::{
+    clock,
     history::{Happening, minutes},
     settings,
     system::{System, Wrong},
@@ -59,8 +60,7 @@ impl System {
             }
             Happening::Rename { user, name } => self.world.vendors.rename_user(user, name),
             Happening::Empty { hours_ago, times } => {
-                let hour = now.as_second().div_euclid(3600) * 3600;
-                let start = Timestamp::from_second(hour).unwrap_or(now) - minutes(60 * hours_ago);
+                let start = clock::floor(now, 3600) - minutes(60 * hours_ago);
                 self.world.vendors.empty_summary(start, times);
                 self.watch.empty.push(start);
             }
@@ -73,11 +73,8 @@ impl System {
     }
 
     async fn backfill(&mut self, etd: bool, ago: Duration, length: Duration, narrowed: bool) {
-        let Some(now) = self.watch.floor(self.world.machine.now() - minutes(30), 3600) else {
-            return;
-        };
-        let from = (now - ago).max(self.remembered());
-        let Some(from) = self.watch.floor(from, 3600) else { return };
+        let now = clock::floor(self.world.machine.now() - minutes(30), 3600);
+        let from = clock::floor((now - ago).max(self.remembered()), 3600);
         let to = if etd { from + length } else { from + minutes(length.as_secs() / 3600 * 60) };
         if let Some(range) = Interval::new(from, to.min(now)) {
             let verdicts = if narrowed && etd { vec!["neutral".to_owned()] } else { Vec::new() };
@@ -86,7 +83,7 @@ impl System {
     }
 
     /// Since when records are known; what was forgotten would be new again.
-    pub(crate) fn remembered(&self) -> Timestamp {
+    pub(crate) fn remembered(&self) -> jiff::Timestamp {
         let longest = self.history.settings.resweeps.iter().max().copied().unwrap_or_default();
         self.world.clock.now() - longest - minutes(22 * 60)
     }

@@ -124,8 +124,7 @@ pub(crate) enum Happening {
 impl Happening {
     fn trouble(&self) -> Trouble {
         match self {
-            Self::Faults { .. } => Trouble::Faults,
-            Self::Next { .. } => Trouble::Faults,
+            Self::Faults { .. } | Self::Next { .. } => Trouble::Faults,
             Self::Outage { .. } => Trouble::Outage,
             Self::Slow { .. } => Trouble::Slow,
             Self::DiskFull { .. } | Self::DiskFails { .. } => Trouble::Disk,
@@ -141,7 +140,11 @@ impl Happening {
     }
 }
 
+/// Whether seeds have indexer acknowledgement: once `SplunkHec::send` waits for it.
+const ACKNOWLEDGES: bool = false;
+
 /// How the system is set up.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
     pub every: Duration,
@@ -157,6 +160,8 @@ pub(crate) struct Settings {
     pub batch_age: Duration,
     pub batches: usize,
     pub gzip: bool,
+    /// The first SIEM acknowledges when it has indexed.
+    pub acks: bool,
     /// Whether the second sink is there from the beginning.
     pub archive: bool,
     /// Collection begins so long before the world does.
@@ -176,6 +181,11 @@ pub(crate) struct Vendors {
     pub newest_first: bool,
     pub miscount: u64,
     pub poison_every: u32,
+    /// Polls that say no before one says yes; batches lost after their number was given, and
+    /// acknowledgements that never come, one in so many.
+    pub ack_polls: u32,
+    pub lose_batch_every: u64,
+    pub lose_ack_every: u64,
 }
 
 /// A whole history.
@@ -272,6 +282,7 @@ fn settings(rng: &mut StdRng) -> Settings {
         batch_age: Duration::from_secs(*[1, 5, 60].choose(rng).expect("there are some")),
         batches: rng.random_range(1..5),
         gzip: rng.random(),
+        acks: rng.random_bool(0.4) && ACKNOWLEDGES,
         archive: rng.random_bool(0.4),
         back: minutes(60 * rng.random_range(1..6)),
     }
@@ -289,8 +300,11 @@ fn vendors(rng: &mut StdRng) -> Vendors {
         duplicate_every,
         too_large_above: rng.random_bool(0.2).then(|| rng.random_range(1..6)),
         newest_first: rng.random(),
-        miscount: if rng.random_bool(0.2) { 1 } else { 0 },
+        miscount: u64::from(rng.random_bool(0.2)),
         poison_every,
+        ack_polls: rng.random_range(0..4),
+        lose_batch_every: rng.random_range(0..9),
+        lose_ack_every: rng.random_range(0..9),
     }
 }
 

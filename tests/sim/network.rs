@@ -97,17 +97,10 @@ async fn exchange(world: &World, request: reqwest::Request) -> Result<reqwest::R
     if world.state().dead {
         return std::future::pending().await;
     }
-    if let Some(batch) = served.batch {
-        let siem = usize::from(host == Host::Archive);
-        let reply: serde_json::Value = serde_json::from_slice(&read).unwrap_or_default();
-        let bad = reply["invalid-event-number"].as_u64();
-        let bad = bad.and_then(|bad| usize::try_from(bad).ok());
-        if whole == Ok(true) && (reply["code"] == 0 || bad.is_some()) {
-            let told = world.state().siems[siem].told(&batch, served.accepted, bad);
-            if let Err(what) = told {
-                world.wrong(what);
-            }
-        }
+    if whole == Ok(true)
+        && let Err(what) = hear(world, host, served.channel, served.batch, served.accepted, &read)
+    {
+        world.wrong(what);
     }
     let body = match whole {
         Err(_) => {
@@ -126,8 +119,38 @@ async fn exchange(world: &World, request: reqwest::Request) -> Result<reqwest::R
     Ok(axum::http::Response::from_parts(parts, body).into())
 }
 
+/// A whole answer reaches Postrider: what does it know now of its events?
+fn hear(
+    world: &World,
+    host: Host,
+    channel: String,
+    batch: Option<Batch>,
+    accepted: usize,
+    answer: &[u8],
+) -> Result<(), String> {
+    if [Host::Etd, Host::Ser].contains(&host) {
+        return Ok(());
+    }
+    let reply: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
+    let mut state = world.state();
+    let siem = &mut state.siems[usize::from(host == Host::Archive)];
+    let acks = reply["acks"].as_object().into_iter().flatten();
+    for (id, _) in acks.filter(|(_, is_indexed)| **is_indexed == true) {
+        siem.acknowledged(&channel, id.parse().unwrap_or_default())?;
+    }
+    let Some(batch) = batch else { return Ok(()) };
+    let bad = reply["invalid-event-number"].as_u64().and_then(|bad| usize::try_from(bad).ok());
+    match reply["ackId"].as_u64() {
+        Some(id) => siem.numbered(channel, id, batch, accepted),
+        None if reply["code"] == 0 || bad.is_some() => siem.told(&batch, accepted, bad)?,
+        None => {}
+    }
+    Ok(())
+}
+
 struct Served {
     response: axum::http::Response<axum::body::Body>,
+    channel: String,
     batch: Option<Batch>,
     /// Events of the batch that were accepted.
     accepted: usize,
@@ -186,5 +209,7 @@ fn serve(world: &World, host: Host, request: &reqwest::Request) -> Served {
             world.wrong(what);
         }
     }
-    Served { response, batch, accepted }
+    let channel = request.headers().get("x-splunk-request-channel");
+    let channel = channel.and_then(|name| name.to_str().ok()).unwrap_or_default().to_owned();
+    Served { response, channel, batch, accepted }
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use postrider::simulator::{RowTruth, Simulation};
 use serde_json::Value;
 
-use crate::{history::minutes, siem::Siem};
+use crate::{clock, history::minutes, siem::Siem};
 
 /// Counters by place and name.
 type Sums = BTreeMap<String, i128>;
@@ -29,7 +29,7 @@ pub(crate) fn check(
         let user = row["applicationUserName"].as_str().unwrap_or_default().to_owned();
         add(sums.entry((window, user)).or_default(), &counters(&got.facts.delta));
     }
-    let mut window = hour(from);
+    let mut window = clock::floor(from, 3600);
     while window < to {
         let end = window + minutes(60);
         // It says otherwise when the window is an hour old, and a day.
@@ -56,10 +56,6 @@ fn truth(vendor: &Simulation, window: [Timestamp; 2], then: Timestamp) -> BTreeM
     }
     let some = truth.into_iter().map(|(user, sum)| (user, nonzero(&sum)));
     some.filter(|(_, sum)| !sum.is_empty()).collect()
-}
-
-fn hour(at: Timestamp) -> Timestamp {
-    Timestamp::from_second(at.as_second().div_euclid(3600) * 3600).unwrap_or(at)
 }
 
 fn counters(of: &Value) -> Sums {

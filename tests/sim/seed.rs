@@ -111,7 +111,7 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
 fn asked(system: &System) -> (jiff::Timestamp, jiff::Timestamp) {
     let from = system.remembered().max(clock::begin() - system.history.settings.back);
     let now = system.world.clock.now() - minutes(30);
-    (system.watch.floor(from, 3600).unwrap_or(from), system.watch.floor(now, 3600).unwrap_or(now))
+    (clock::floor(from, 3600), clock::floor(now, 3600))
 }
 
 /// Until nothing is left to be done; quotas may take days.

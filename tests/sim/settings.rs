@@ -33,6 +33,7 @@ fn text(history: &History, archive: bool) -> String {
         batch_age,
         batches,
         gzip,
+        acks,
         back,
         ..
     } = &history.settings;
@@ -44,6 +45,7 @@ fn text(history: &History, archive: bool) -> String {
     };
     let (every, slice, age) = (every.as_secs(), slice.as_secs(), batch_age.as_secs());
     let (sweeps, rate, burst) = (resweep(resweeps), ETD_RATE.rate, ETD_RATE.burst);
+    let acks = if *acks { "required" } else { "off" };
     let compression = if *gzip { "gzip" } else { "none" };
     let [one, two, other] = endpoints();
     let (etd, ser) = (Host::Etd.name(), Host::Ser.name());
@@ -53,7 +55,7 @@ fn text(history: &History, archive: bool) -> String {
         "batch = {{ max_events = {batch_events}, max_bytes = \"256KiB\", max_age = \"{age}s\" }}\n\
          max_in_flight = {batches}\ncompression = \"{compression}\""
     );
-    let mut text = format!(
+    let text = format!(
         "[state]\ndirectory = {directory:?}\nmax_spool = \"{max_spool}B\"\n\
          [sources.etd]\ntype = \"cisco_etd\"\nbase_url = \"https://{etd}\"\n{credentials}\n\
          api_key = \"sim-api-key\"\nstart = \"{start}\"\nschedule = {{ every = \"{every}s\" }}\n\
@@ -65,15 +67,15 @@ fn text(history: &History, archive: bool) -> String {
          schedule = {{ every = \"{every}s\" }}\nresweep = {sweeps}\n\
          rate_limit = {{ per_minute = {SER_PER_MINUTE}, burst = 20 }}\n\
          [sinks.splunk]\ntype = \"splunk_hec\"\nendpoints = [\"{one}\", \"{two}\"]\n{token}\n\
-         acknowledgements = \"off\"\n{batch}\n",
+         acknowledgements = \"{acks}\"\n{batch}\n",
         directory = "/nowhere",
     );
-    if archive {
-        text.push_str(&format!(
-            "[sinks.archive]\ntype = \"splunk_hec\"\nendpoints = [\"{other}\"]\n{token}\n\
-             acknowledgements = \"off\"\nmax_in_flight = 2\n\
-             batch = {{ max_events = 20, max_bytes = \"256KiB\", max_age = \"10s\" }}\n"
-        ));
+    if !archive {
+        return text;
     }
-    text
+    format!(
+        "{text}[sinks.archive]\ntype = \"splunk_hec\"\nendpoints = [\"{other}\"]\n{token}\n\
+         acknowledgements = \"off\"\nmax_in_flight = 2\n\
+         batch = {{ max_events = 20, max_bytes = \"256KiB\", max_age = \"10s\" }}\n"
+    )
 }

@@ -53,6 +53,8 @@ struct Event {
 /// One SIEM.
 #[derive(Default)]
 pub(crate) struct Siem {
+    /// Batches whose acknowledgement is not told yet, by channel and number.
+    pending: BTreeMap<(String, u64), (Batch, usize)>,
     pub got: BTreeMap<String, Got>,
     /// Events that it refused for good.
     pub refused: BTreeMap<String, Facts>,
@@ -136,6 +138,18 @@ impl Siem {
             self.refused.insert(id.clone(), event(line)?.1);
         }
         Ok(())
+    }
+
+    /// A batch has a number by which its acknowledgement can be asked for; until that is told, the
+    /// sender knows nothing.
+    pub(crate) fn numbered(&mut self, channel: String, id: u64, batch: Batch, accepted: usize) {
+        self.pending.insert((channel, id), (batch, accepted));
+    }
+
+    /// The sender was told that the batch of this number is indexed.
+    pub(crate) fn acknowledged(&mut self, channel: &str, id: u64) -> Result<(), String> {
+        let batch = self.pending.remove(&(channel.to_owned(), id));
+        batch.map_or(Ok(()), |(batch, accepted)| self.told(&batch, accepted, None))
     }
 
     /// All that it got or refused.

@@ -1,6 +1,9 @@
 //! Postrider as a process: started, killed, stopped and started again, over a history.
 
-use std::{future::Future, path::PathBuf, pin::Pin, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet, future::Future, path::PathBuf, pin::Pin, rc::Rc, sync::Arc,
+    time::Duration,
+};
 
 use jiff::Timestamp;
 use postrider::{
@@ -21,7 +24,7 @@ use crate::{
     history::{History, Host},
     network::Network,
     settings,
-    watch::Watch,
+    watch::{self, Watch},
     world::World,
 };
 
@@ -239,7 +242,7 @@ impl System {
 
     /// What must hold at any time.
     pub(crate) fn inspect(&mut self) -> Result<(), Wrong> {
-        if let Some(what) = self.watch.failed() {
+        if let Some(what) = watch::broken() {
             return Err(what);
         }
         if let Some(what) = self.world.state().wrong.pop() {
@@ -286,9 +289,9 @@ fn postrider_client(config: &Config) -> http::Client {
 }
 
 /// The events that a sink's cursor and ranges do not have.
-fn unmarked(store: &Store, sink: &SinkName) -> Result<std::collections::BTreeSet<String>, Wrong> {
-    let Ok(position) = store.position(sink) else { return Ok(Default::default()) };
-    let mut ids = std::collections::BTreeSet::new();
+fn unmarked(store: &Store, sink: &SinkName) -> Result<BTreeSet<String>, Wrong> {
+    let Ok(position) = store.position(sink) else { return Ok(BTreeSet::new()) };
+    let mut ids = BTreeSet::new();
     let mut seq = position.cursor;
     loop {
         let (from, until) = position.open_from(seq);

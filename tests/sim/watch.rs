@@ -48,20 +48,9 @@ impl Watch {
         let logs = tracing::subscriber::set_default(logs);
         Self { changes: Vec::new(), late: BTreeMap::new(), empty: Vec::new(), _logs: logs }
     }
-
-    /// What broke, if anything did.
-    pub(crate) fn failed(&self) -> Option<String> {
-        BROKEN.with_borrow(|broken| broken.first().cloned())
-    }
-
-    /// The time's last multiple of so many seconds.
-    #[expect(clippy::unused_self, reason = "it is where times are")]
-    pub(crate) fn floor(&self, at: Timestamp, seconds: i64) -> Option<Timestamp> {
-        Timestamp::from_second(at.as_second().div_euclid(seconds) * seconds).ok()
-    }
 }
 
-/// Takes panics that reached nobody else.
+/// What broke on this thread, if anything did.
 pub(crate) fn broken() -> Option<String> {
     BROKEN.with_borrow(|broken| broken.first().cloned())
 }

@@ -233,14 +233,21 @@ fn vendors(history: &History, clock: &Arc<dyn Clock>, salt: u64) -> Options {
     options.ser.token_life = vendors.token_life;
     options.ser.license_start = Some(begin - minutes(24 * 60));
     options.ser.limits = Limits { per_minute: Some(SER_PER_MINUTE), ..Limits::default() };
-    options.hec =
-        HecOptions { poison_every: vendors.poison_every, content: false, ..HecOptions::default() };
+    options.hec = HecOptions {
+        poison_every: vendors.poison_every,
+        use_ack: history.settings.acks,
+        ack_polls: vendors.ack_polls,
+        lose_batch_every: vendors.lose_batch_every,
+        lose_ack_every: vendors.lose_ack_every,
+        content: false,
+        ..HecOptions::default()
+    };
     options
 }
 
 fn vendors_of_archive(history: &History, clock: &Arc<dyn Clock>) -> Options {
     let mut options = vendors(history, clock, 0xA2C);
     options.etd.messages = 0;
-    options.hec.poison_every = 0;
+    (options.hec.poison_every, options.hec.use_ack) = (0, false);
     options
 }
