@@ -156,7 +156,7 @@ fn is_settled(status: &Value, until: Timestamp) -> bool {
     let now_due = until - lag;
     let covered = |source: &Value| {
         let to: Option<Timestamp> = source["covered_to"].as_str().and_then(|to| to.parse().ok());
-        let is_etd = source["vendor"] == "cisco_etd";
+        let is_etd = source["type"] == "cisco_etd";
         to.is_some_and(|to| !is_etd || to >= now_due.max(until))
     };
     let sources = list("sources");

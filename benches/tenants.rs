@@ -39,7 +39,7 @@ use tenant::{Tenant, Vendors};
 use tokio::net::TcpListener;
 
 /// The first round is a burst of its own.
-const WARM: Duration = Duration::from_secs(60);
+const WARM: Duration = Duration::from_secs(120);
 /// What becomes due within this of the end may be served after it.
 const MARGIN: Duration = Duration::from_secs(60);
 const LOOK: Duration = Duration::from_secs(2);

@@ -138,6 +138,11 @@ pub async fn every(every: Duration, source: Arc<Activation>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
+    use futures_util::future::join_all;
+    use tokio::time::{Instant, timeout};
+
     use super::*;
     use crate::clock::ManualClock;
 
@@ -162,5 +167,26 @@ mod tests {
             }
         }
         assert_eq!(activated, [121]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sources_have_their_turns_one_after_the_other() {
+        let (begun, seen) = (Instant::now(), Mutex::new(Vec::new()));
+        let source = |number| {
+            let activation = Arc::new(Activation::default());
+            let (wake, seen) = (activation.wake(), &seen);
+            let notes = async move {
+                loop {
+                    wake.notified().await;
+                    seen.lock().unwrap().push((begun.elapsed().as_secs(), number));
+                }
+            };
+            let turns = every_by_turns(Duration::from_secs(60), number, 3, activation);
+            async move { tokio::join!(turns, notes) }
+        };
+        let all = join_all((0..3).map(source));
+        assert!(timeout(Duration::from_secs(125), all).await.is_err());
+        let turns = [(20, 1), (40, 2), (60, 0), (80, 1), (100, 2), (120, 0)];
+        assert_eq!(*seen.lock().unwrap(), turns);
     }
 }

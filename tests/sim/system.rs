@@ -250,7 +250,7 @@ impl System {
         }
         let Some(store) = self.store().cloned() else { return Ok(()) };
         let look = || -> Result<_, postrider::store::StoreError> {
-            Ok((store.spool_bytes()?, store.sinks()?))
+            Ok((store.spool_size()?.on_disk, store.sinks()?))
         };
         let (bytes, sinks) = self.world.quietly(look).map_err(|error| fault::chain(&error))?;
         // Pages that were asked for before it was full, of both sources.

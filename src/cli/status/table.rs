@@ -1,5 +1,7 @@
 //! The status as tables, and what needs attention.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{Health, Left, Open, Refusal, SourceStatus, Status};
@@ -10,11 +12,14 @@ use crate::{
 
 /// Open matters that the table names; JSON has all.
 const NAMED: usize = 20;
+/// Where there are more sources, those that are well are only counted; JSON has all.
+const SOURCES: usize = 40;
 
 pub(super) fn table(status: &Status) -> String {
     let mut sources =
         grid(&["source", "state", "covered to", "lag", "open", "lost", "calls today"]);
-    for source in &status.sources {
+    let (shown, rest) = shown(&status.sources);
+    for source in &shown {
         let calls = match source.calls_per_day {
             Some(most) => format!("{} of {most}", source.calls_today),
             None => source.calls_today.to_string(),
@@ -51,14 +56,15 @@ pub(super) fn table(status: &Status) -> String {
         mib(status.spool.bytes),
         mib(status.max_spool)
     );
-    let mut text = format!("{}\n\n{}\n\n{spool}", drawn(sources), drawn(sinks));
-    let named = status.sources.iter().map(|source| (&source.source, &source.health));
+    let sources = format!("{}{}", drawn(sources), counted(&rest));
+    let mut text = format!("{sources}\n\n{}\n\n{spool}", drawn(sinks));
+    let named = shown.iter().map(|source| (&source.source, &source.health));
     for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
         if let Some(error) = &health.error {
             text.extend(["\n", &wrapped(&format!("{name}: {error}"), 2, width())]);
         }
     }
-    for source in &status.sources {
+    for source in &shown {
         text.push_str(&reason(source, status.at));
         text.push_str(&licence(source));
     }
@@ -89,6 +95,33 @@ fn dead_letters(status: &Status) -> String {
         text.extend(["\n", &wrapped(&line, 2, width())]);
     }
     text
+}
+
+/// The sources to show one by one, and those only to be counted.
+fn shown(sources: &[SourceStatus]) -> (Vec<&SourceStatus>, Vec<&SourceStatus>) {
+    let few = sources.len() <= SOURCES;
+    let is_well = |source: &&SourceStatus| source.health.state == "collecting";
+    let (well, mut unwell): (Vec<_>, Vec<_>) = sources.iter().partition(is_well);
+    if few {
+        return (sources.iter().collect(), Vec::new());
+    }
+    let more = unwell.split_off(unwell.len().min(SOURCES));
+    (unwell, more.into_iter().chain(well).collect())
+}
+
+/// One line for the sources that are not shown.
+fn counted(rest: &[&SourceStatus]) -> String {
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    for source in rest {
+        *states.entry(source.health.state.replace('_', " ")).or_default() += 1;
+    }
+    let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let lag = rest.iter().filter_map(|source| source.lag_seconds).max();
+    let lag = lag.map_or_else(String::new, |lag| format!(", the last by {}", duration(lag)));
+    match states.as_slice() {
+        [] => String::new(),
+        states => format!("\nand {}{lag}; `--output json` has all", states.join(", ")),
+    }
 }
 
 /// Why a source is in its state, where no error says so.
