@@ -287,7 +287,10 @@ impl<K: Sink> Deliverer<K> {
     }
 
     async fn fail(&mut self, fault: &Fault) {
-        self.failures += 1;
+        // Batches that fail together fail once.
+        if self.held.is_none() {
+            self.failures += 1;
+        }
         let person = fault.kind == Kind::Auth;
         let wait = match fault.kind {
             Kind::Auth => backoff(self.failures, HOLD_FIRST, HOLD_LONGEST, &mut self.rng),

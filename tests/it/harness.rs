@@ -170,7 +170,8 @@ impl Home {
                 if self.path("state/postrider.db").exists() {
                     let ended = self.run(&["status", "--output", "json"]).await;
                     last = serde_json::from_str(&ended.stdout).unwrap_or_default();
-                    if good(&last) {
+                    // While the store is being made there is none.
+                    if !last.is_null() && good(&last) {
                         break last.clone();
                     }
                 }
