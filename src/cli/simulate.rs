@@ -90,7 +90,7 @@ pub struct Args {
     #[arg(long, value_name = "CALLS")]
     ser_per_minute: Option<u32>,
     #[command(flatten)]
-    hec: hec::Args,
+    hec: hec::HecArgs,
     /// The syslog receiver closes a connection after N messages
     #[arg(long, default_value_t = 0, value_name = "N")]
     syslog_close_every: u64,

@@ -234,12 +234,16 @@ impl<K: Sink> Deliverer<K> {
 
     pub(super) async fn fail(&mut self, batch: Batch, fault: &Fault) {
         self.retry.push_front(batch);
-        self.failures += 1;
+        // Batches that fail together fail once.
+        if self.held.is_none() {
+            self.failures += 1;
+        }
         let person = fault.kind == Kind::Auth;
         let wait = match fault.kind {
             Kind::Auth => backoff(self.failures, HOLD_FIRST, HOLD_LONGEST, &mut self.rng),
+            // Never at once: a sink that says so each time would be asked without a pause.
             Kind::Transient { retry_after: Some(wait) }
-            | Kind::Throttled { retry_after: Some(wait) } => wait,
+            | Kind::Throttled { retry_after: Some(wait) } => wait.max(FIRST),
             _ => backoff(self.failures, FIRST, LONGEST, &mut self.rng),
         };
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);

@@ -10,7 +10,7 @@ use crate::simulator::HecOptions;
     clippy::struct_field_names,
     reason = "they are flags of a command line"
 )]
-pub(super) struct Args {
+pub(super) struct HecArgs {
     /// The HEC token demands indexer acknowledgement
     #[arg(long)]
     hec_ack: bool,
@@ -49,7 +49,7 @@ pub(super) struct Args {
     hec_no_content: bool,
 }
 
-impl Args {
+impl HecArgs {
     pub(super) fn options(&self) -> HecOptions {
         HecOptions {
             use_ack: self.hec_ack,
