@@ -12,7 +12,7 @@ use postrider::simulator::{FaultKind, Faults, Mutation, MutationKind, Simulation
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    audit::{Audit, before, in_file},
+    audit::{Audit, before, drained, in_file},
     matrix::mean,
     scene::{EVENTS, HEC_IN_FLIGHT, IN_FLIGHT, coverage},
 };
@@ -128,6 +128,7 @@ async fn kills(count: u64) {
     let ended = home.run(&range).await;
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
 
+    drained(&simulation).await;
     // What a kill doubled comes with the next start.
     copies.look(&simulation, &home);
     let arrived = [simulation.received(), simulation.received_by_syslog(), in_file(&home)];

@@ -15,7 +15,7 @@ use wiremock::{
     matchers::{method, path},
 };
 
-use super::audit::{Arrived, Audit, before, in_file};
+use super::audit::{Arrived, Audit, before, drained, in_file};
 use crate::{
     delivery::hour,
     harness::{Home, ago, etd, hec, now, ser, simulate, syslog, until},
@@ -234,14 +234,15 @@ impl Scene {
         self.home.read("places.log")
     }
 
-    pub(super) fn arrived(&self) -> Arrived {
+    async fn arrived(&self) -> Arrived {
         let simulation = &self.simulation;
+        drained(simulation).await;
         [simulation.received(), simulation.received_by_syslog(), in_file(&self.home)]
     }
 
     /// Compares what arrived with what should have.
     pub(super) async fn audit(&self) -> Audit {
-        self.audit_of(&self.home, &self.arrived(), Audit::default()).await
+        self.audit_of(&self.home, &self.arrived().await, Audit::default()).await
     }
 
     /// The same for what arrived from `home`'s store.
