@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use postrider::simulator::{MessageTruth, Received, content};
+use postrider::simulator::{MessageTruth, Received, Simulation, content};
 use serde_json::Value;
 
-use crate::harness::Home;
+use crate::harness::{Home, until};
 
 /// What each sink received: HEC, syslog, the file.
 pub(super) type Arrived = [Vec<Received>; 3];
@@ -170,6 +170,34 @@ pub(super) fn in_file(home: &Home) -> Vec<Received> {
         events.insert(event.event_id.clone(), (line, event));
     }
     events.into_values().map(|(_, event)| event).collect()
+}
+
+/// Waits for what the kernel has taken for the receivers and they have not read yet: to syslog over
+/// TCP it counts as delivered.
+pub(super) async fn drained(siem: &Simulation) {
+    let port = siem.syslog_addr.port();
+    let (mut before, mut quiet) = (0, 0);
+    until("silence", || {
+        let stats = siem.stats();
+        let now = stats.syslog_events.received + stats.hec_events.received;
+        quiet = if now == before && !is_queued(port) { quiet + 1 } else { 0 };
+        before = now;
+        (quiet > 10).then_some(())
+    })
+    .await;
+}
+
+/// Whether bytes wait on a connection to that port on this machine, at either end.
+fn is_queued(port: u16) -> bool {
+    let port = format!(":{port:04X}");
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    table.lines().any(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let [_, local, remote, state, queues, ..] = fields[..] else { return false };
+        let ours = local.ends_with(&port) || remote.ends_with(&port);
+        let listens = state == "0A";
+        ours && !listens && queues != "00000000:00000000"
+    })
 }
 
 /// The messages that were delivered before `to`.

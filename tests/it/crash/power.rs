@@ -13,7 +13,7 @@ use postrider::simulator::{Received, Stats};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    audit::{Audit, in_file},
+    audit::{Audit, drained, in_file},
     matrix::mean,
     scene::{IN_FLIGHT, MESSAGES, Scene},
     torn::{Log, checkpointed},
@@ -82,16 +82,7 @@ async fn moments(scene: &Scene, count: usize, requests: u64) -> Vec<Moment> {
         let read = |name| std::fs::read(scene.home.path(name)).unwrap_or_default();
         let [database, wal, index] = [DATABASE, WAL, INDEX].map(read);
         let file = read("events.jsonl");
-        // What the kernel took for the receiver is the receiver's, if not read yet.
-        let (mut before, mut quiet) = (0, 0);
-        until("silence", || {
-            let stats = scene.simulation.stats();
-            let now = stats.syslog_events.received + stats.hec_events.received;
-            quiet = if now == before { quiet + 1 } else { 0 };
-            before = now;
-            (quiet > 10).then_some(())
-        })
-        .await;
+        drained(&scene.simulation).await;
         let received = [scene.simulation.received(), scene.simulation.received_by_syslog()];
         moments.push(Moment { database, wal, index, file, received });
         kill(pid, Signal::SIGCONT).unwrap();
@@ -171,6 +162,7 @@ async fn go_on(scene: &Scene, moments: &[Moment], copy: Copy) -> Outcome {
         outcome.audit.fail_unless(may, || format!("{what}: {}", ended.stderr));
         return outcome;
     }
+    drained(&siem).await;
     let [hec, syslog] = &moment.received;
     let arrived =
         [merged(hec, &siem.received()), merged(syslog, &siem.received_by_syslog()), in_file(&home)];

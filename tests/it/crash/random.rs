@@ -12,7 +12,7 @@ use postrider::simulator::{FaultKind, Faults, Mutation, MutationKind, Simulation
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
 use super::{
-    audit::{Audit, before, in_file},
+    audit::{Audit, before, drained, in_file},
     matrix::mean,
     scene::{EVENTS, HEC_IN_FLIGHT, IN_FLIGHT, coverage},
 };
@@ -104,10 +104,11 @@ async fn kills(count: u64) {
     for _ in 0..count {
         let goal = seen(&simulation.stats()) + rng.random_range(1..=60);
         let mut process = home.start(&["run"]);
-        // Without a pause between looks: a kill some milliseconds later finds all of it marked.
+        // Looks are near each other: a kill some milliseconds later finds all of it marked.
+        let mut looks = tokio::time::interval(Duration::from_millis(1));
         while seen(&simulation.stats()) < goal {
             assert!(process.is_running(), "{}", home.read("stderr.log"));
-            tokio::task::yield_now().await;
+            looks.tick().await;
         }
         process.kill9().await;
         simulation.mutate(&Mutation::some(MutationKind::RetroVerdict, 2));
@@ -128,6 +129,7 @@ async fn kills(count: u64) {
     let ended = home.run(&range).await;
     assert_eq!(ended.status, Some(0), "{}", ended.stderr);
 
+    drained(&simulation).await;
     // What a kill doubled comes with the next start.
     copies.look(&simulation, &home);
     let arrived = [simulation.received(), simulation.received_by_syslog(), in_file(&home)];
