@@ -166,12 +166,13 @@ impl World {
 
 fn configuration(simulation: &Simulation, directory: &Path, acknowledgement: bool) -> String {
     let Simulation { etd_url, ser_url, hec_url, syslog_addr, .. } = simulation;
-    let (state, file) = (directory.join("state"), directory.join("events.jsonl"));
+    let path = |name| toml::Value::from(directory.join(name).display().to_string());
+    let (state, file) = (path("state"), path("events.jsonl"));
     let acknowledgements = if acknowledgement { "required" } else { "off" };
     format!(
         r#"
 [state]
-directory = {state:?}
+directory = {state}
 max_spool = "4MiB"
 [admin]
 listen = "127.0.0.1:0"
@@ -214,7 +215,7 @@ max_message = "1MiB"
 batch = {{ max_events = {BATCH} }}
 [sinks.archive]
 type = "file"
-path = {file:?}
+path = {file}
 rotation = "never"
 batch = {{ max_events = {BATCH} }}
 "#,
