@@ -3,7 +3,7 @@
 //! can be watched; in the other it is killed every minute or two.
 //!
 //! ```text
-//! cargo bench --bench soak -- --minutes 60 [--seed N] [--live 50] [--csv FILE] [--keep DIRECTORY]
+//! cargo bench --bench soak -- --minutes 60 [--seed N] [--live 100] [--csv FILE] [--keep DIRECTORY]
 //! ```
 //!
 //! Three in a hundred calls fail in every way there is, page tokens and access tokens expire, records
@@ -25,7 +25,7 @@ mod verdict;
 #[path = "soak/world.rs"]
 mod world;
 
-use std::{fmt::Write as _, io::Write as _, path::PathBuf, time::Duration};
+use std::{collections::BTreeSet, fmt::Write as _, io::Write as _, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail};
 use jiff::{SignedDuration, Timestamp};
@@ -39,7 +39,7 @@ use support::{Sample, argument, flag, is_bench, mib};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use trouble::Trouble;
 use verdict::{Missing, judge};
-use world::{BATCH, HEC_IN_FLIGHT, LAG, LAST_RESWEEP, Settings, World};
+use world::{BATCH, CLOSE_EVERY, HEC_IN_FLIGHT, LAG, LAST_RESWEEP, Settings, World};
 
 /// How long it may take until all is well again.
 const PATIENCE: Duration = Duration::from_mins(20);
@@ -51,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
     }
     let minutes: u64 = argument("minutes", 60)?;
     let seed: u64 = argument("seed", 1)?;
-    let live: f64 = argument("live", 50.0)?;
+    let live: f64 = argument("live", 100.0)?;
     let csv: String = argument("csv", "soak.csv".to_owned())?;
     let keep: String = argument("keep", String::new())?;
     let temporary = tempfile::tempdir()?;
@@ -86,7 +86,9 @@ async fn soak(
             rows.push(look(world, &trouble, rows.len() + 1, csv)?);
         }
     }
-    rows.push(look(world, &trouble, rows.len() + 1, csv)?);
+    if (rows.len() as u64) < minutes {
+        rows.push(look(world, &trouble, rows.len() + 1, csv)?);
+    }
     world.set_faults(&Faults::none());
     let ended = SystemClock.now();
     let ended = Timestamp::from_second(ended.as_second())?;
@@ -186,7 +188,7 @@ fn report(
     let stats = world.simulation.stats();
     println!("\n{}: {held} messages held by the vendor", world.name);
     let at = |minute: usize| rows.get(minute.min(rows.len()) - 1).copied().unwrap_or_default();
-    for minute in [1, 5, rows.len()] {
+    for minute in BTreeSet::from([1, 5.min(rows.len()), rows.len()]) {
         let (sample, store) = at(minute);
         println!(
             "  minute {minute:3}: {:6.1} MiB (at most {:.1}), {} descriptors, {} threads, store {:.1} MiB",
@@ -198,7 +200,11 @@ fn report(
         );
     }
     let most = rows.iter().map(|(_, store)| *store).max().unwrap_or_default();
-    println!("  store at most {:.1} MiB", mib(most));
+    println!(
+        "  store at most {:.1} MiB; the spool was full {} times",
+        mib(most),
+        world.spool_full()?
+    );
     println!(
         "  {} outages, {} times read again, {} kills; all well again {:.0} s after the last fault",
         trouble.outages,
@@ -229,8 +235,15 @@ fn report(
         for example in &alone.examples {
             println!("    never came: {example}");
         }
-        good &= helped.messages + helped.outdated <= dead && alone.messages <= dead;
-        good &= helped.different == 0 && (helped.rows == 0 || dead > 0);
+        good &= helped.different == 0;
+        if helped.sink == "siem" {
+            // Its peer's TCP had them when its process closed the connection: nobody can know.
+            let most = (arrived[number] + twice[number]) / CLOSE_EVERY * BATCH;
+            good &= alone.messages <= most;
+        } else {
+            good &= alone.messages <= dead && helped.messages + helped.outdated <= dead;
+            good &= helped.rows == 0 || dead > 0;
+        }
     }
     println!("  lines of the file that are no event: {}", world.file.torn);
     let in_flight = [HEC_IN_FLIGHT * BATCH, BATCH, BATCH];

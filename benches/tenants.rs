@@ -19,8 +19,9 @@ mod support;
 mod tenant;
 
 use std::{
+    fmt::Write as _,
     fs::OpenOptions,
-    io::Write,
+    io::Write as _,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -163,7 +164,7 @@ fn commands(config: &Path) -> anyhow::Result<String> {
     for arguments in [&["status"][..], &["status", "--output", "json"], &["coverage"]] {
         let (printed, took) = run(config, arguments)?;
         let (name, lines) = (arguments.join(" "), printed.lines().count());
-        text += &format!("  {name:26}  {:8.2} s  {lines:6} lines\n", took.as_secs_f64());
+        writeln!(text, "  {name:26}  {:8.2} s  {lines:6} lines", took.as_secs_f64())?;
     }
     Ok(text)
 }
@@ -199,7 +200,7 @@ fn report_use(log: &Log, samples: &[Sample], seconds: f64) {
         quantile(&all, share)
     };
     let last = samples.last().copied().unwrap_or_default();
-    let after_warm = samples.iter().nth(samples.len() / 5).copied().unwrap_or_default();
+    let after_warm = samples.get(samples.len() / 5).copied().unwrap_or_default();
     let most = |of: fn(&Sample) -> usize| samples.iter().map(of).max().unwrap_or_default();
     println!("  memory, half of the time    {:8.1} MiB", memory(0.5));
     println!("  memory, at most             {:8.1} MiB", mib(last.peak));

@@ -26,6 +26,9 @@ use super::{
 pub(super) const BATCH: u64 = 200;
 pub(super) const HEC_IN_FLIGHT: u64 = 4;
 
+/// The syslog receiver closes a connection after so many frames, read or not.
+pub(super) const CLOSE_EVERY: u64 = 1_000;
+
 /// Mail before the start, and how far it goes back.
 const MESSAGES: u64 = 20_000;
 const BEFORE: Duration = Duration::from_hours(2);
@@ -83,7 +86,7 @@ impl World {
             options.hec.lose_batch_every = 100;
             options.hec.lose_ack_every = 150;
         }
-        options.syslog_close_every = 1_000;
+        options.syslog_close_every = CLOSE_EVERY;
         let simulation = Simulation::start(options).await?;
         let directory = root.join(name);
         std::fs::create_dir_all(&directory)?;
@@ -130,6 +133,12 @@ impl World {
             .sum()
     }
 
+    /// How often a source paused because of it.
+    pub(super) fn spool_full(&self) -> anyhow::Result<usize> {
+        let log = std::fs::read_to_string(self.directory.join("log"))?;
+        Ok(log.lines().filter(|line| line.contains("spool_full")).count())
+    }
+
     pub(super) fn status(&self) -> anyhow::Result<Value> {
         let (text, _) = run(&self.config, &["status", "--output", "json"])?;
         Ok(serde_json::from_str(&text)?)
@@ -166,13 +175,14 @@ impl World {
 
 fn configuration(simulation: &Simulation, directory: &Path, acknowledgement: bool) -> String {
     let Simulation { etd_url, ser_url, hec_url, syslog_addr, .. } = simulation;
-    let (state, file) = (directory.join("state"), directory.join("events.jsonl"));
+    let path = |name| toml::Value::from(directory.join(name).display().to_string());
+    let (state, file) = (path("state"), path("events.jsonl"));
     let acknowledgements = if acknowledgement { "required" } else { "off" };
     format!(
         r#"
 [state]
-directory = {state:?}
-max_spool = "4MiB"
+directory = {state}
+max_spool = "1MiB"
 [admin]
 listen = "127.0.0.1:0"
 [log]
@@ -214,7 +224,7 @@ max_message = "1MiB"
 batch = {{ max_events = {BATCH} }}
 [sinks.archive]
 type = "file"
-path = {file:?}
+path = {file}
 rotation = "never"
 batch = {{ max_events = {BATCH} }}
 "#,

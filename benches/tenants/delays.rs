@@ -22,9 +22,9 @@ pub(super) struct Log {
     /// Transactions that waited for the store's writer at most, and transactions in all.
     pub(super) longest_line: Option<u64>,
     pub(super) transactions: Option<u64>,
-    /// From the first line to "postrider runs".
     pub(super) lines: u64,
     pub(super) bytes: u64,
+    /// When it said "postrider runs".
     pub(super) runs: Option<Timestamp>,
 }
 

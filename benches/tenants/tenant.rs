@@ -128,11 +128,11 @@ impl Vendors {
 }
 
 pub(super) fn configuration(tenants: &[Tenant], vendors: &Vendors, directory: &Path) -> String {
-    let state = directory.join("state");
+    let state = toml::Value::from(directory.join("state").display().to_string());
     let mut text = format!(
         r#"
 [state]
-directory = {state:?}
+directory = {state}
 [admin]
 listen = "127.0.0.1:0"
 [log]

@@ -99,12 +99,11 @@ fn dead_letters(status: &Status) -> String {
 
 /// The sources to show one by one, and those only to be counted.
 fn shown(sources: &[SourceStatus]) -> (Vec<&SourceStatus>, Vec<&SourceStatus>) {
-    let few = sources.len() <= SOURCES;
-    let is_well = |source: &&SourceStatus| source.health.state == "collecting";
-    let (well, mut unwell): (Vec<_>, Vec<_>) = sources.iter().partition(is_well);
-    if few {
+    if sources.len() <= SOURCES {
         return (sources.iter().collect(), Vec::new());
     }
+    let is_well = |source: &&SourceStatus| source.health.state == "collecting";
+    let (well, mut unwell): (Vec<_>, Vec<_>) = sources.iter().partition(is_well);
     let more = unwell.split_off(unwell.len().min(SOURCES));
     (unwell, more.into_iter().chain(well).collect())
 }
