@@ -31,6 +31,9 @@ struct Options {
     /// Goes on after a failure
     #[arg(long)]
     all: bool,
+    /// Does not look for what a failure takes
+    #[arg(long)]
+    brief: bool,
     /// Runs each n-th seed a second time, to compare
     #[arg(long, default_value_t = 25)]
     twice: u64,
@@ -63,6 +66,7 @@ pub(crate) struct Arguments {
     pub trace: bool,
     pub without: BTreeSet<Trouble>,
     pub all: bool,
+    pub brief: bool,
     pub twice: u64,
     pub threads: usize,
 }
@@ -91,6 +95,7 @@ impl Arguments {
             trace: options.trace,
             without: options.without.iter().filter(|name| !name.is_empty()).map(kind).collect(),
             all: options.all,
+            brief: options.brief,
             twice: options.twice.max(1),
             threads: options.threads.or(options.test_threads).unwrap_or(cores).max(1),
         })

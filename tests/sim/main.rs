@@ -108,7 +108,9 @@ fn many(arguments: &Arguments) -> ExitCode {
     }
     println!("\nseed {seed} failed: {why}");
     println!("replay it: cargo test --test sim -- --seed {seed} --trace");
-    println!("it takes: {}", shrunk(*seed, &arguments.without));
+    if !arguments.brief {
+        println!("it takes: {}", shrunk(*seed, &arguments.without));
+    }
     ExitCode::FAILURE
 }
 

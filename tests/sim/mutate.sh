@@ -23,7 +23,7 @@ for name; do
     if ! cargo test --quiet --test sim --no-run 2>"$log"; then
         printf '%-26s %6s  %s\n' "$name" - 'does not compile'
         missed=1
-    elif cargo test --quiet --test sim -- --seeds "${SEEDS:-2000}" --twice 1000000 >"$log" 2>&1; then
+    elif cargo test --quiet --test sim -- --seeds "${SEEDS:-2000}" --twice 1000000 --brief >"$log" 2>&1; then
         printf '%-26s %6s  %s\n' "$name" - 'NOT FOUND'
         missed=1
     else
