@@ -23,7 +23,9 @@ use crate::{
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
-    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer, room::Room},
+    source::{
+        Source, cisco_etd::CiscoEtd, pace::Pace, places::Places, proofpoint_ser::ProofpointSer,
+    },
     store::{Store, budget::day, slices::RequestId},
     supervisor::{self, End, Stop, Supervisor, Until},
 };
@@ -124,8 +126,8 @@ pub async fn start_at(
     let stop = Stop::default();
     let collected = CancellationToken::new();
     let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random(), rhythm.tasks);
-    let room = Room::default();
-    let mut parts = Parts { store, clock, rng, mode, rhythm, stop, supervisor, collected, room };
+    let places = Places::default();
+    let mut parts = Parts { store, clock, rng, mode, rhythm, stop, supervisor, collected, places };
     let mut wakes = BTreeMap::new();
     for sink in sinks(config, &parts.store, mode)? {
         wakes.insert(sink.name.to_string(), parts.start_sink(sink)?);
@@ -251,7 +253,7 @@ struct Parts {
     supervisor: Supervisor,
     collected: CancellationToken,
     /// For the calls of all sources.
-    room: Room,
+    places: Places,
 }
 
 impl Parts {
@@ -265,7 +267,7 @@ impl Parts {
             0 => Pace::new(config.rate_limit),
             _ => Pace::resumed(config.rate_limit),
         };
-        let pace = Arc::new(pace.within(self.room.clone()));
+        let pace = Arc::new(pace.within(self.places.clone()));
         match source(config, &pace, &self.clock)? {
             AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
             AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),

@@ -18,8 +18,8 @@ use crate::{
 
 pub mod cisco_etd;
 pub mod pace;
+pub mod places;
 pub mod proofpoint_ser;
-pub mod room;
 
 mod answer;
 mod bearer;
