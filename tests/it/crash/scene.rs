@@ -47,6 +47,10 @@ pub(super) enum Act {
     Cancel,
     /// `once` with shorter resweeps: what is past them is forgotten.
     Forget,
+    /// The dead letters go again, and are refused again.
+    Replay,
+    /// The dead letters are dropped.
+    Drop,
     /// The daemon, until it rests.
     Rest,
 }
@@ -58,6 +62,8 @@ pub(super) struct Scene {
     empty: MockServer,
     began: Timestamp,
     changed: BTreeSet<String>,
+    /// Dead letters that there were and are dropped.
+    dropped: u64,
     /// Kills so far.
     pub(super) kills: u64,
 }
@@ -86,7 +92,8 @@ impl Scene {
         simulation.set_hec_faults(Faults { next, ..Faults::none() });
         let (home, empty) = (Home::new(), without_messages().await);
         let changed = BTreeSet::new();
-        let scene = Self { simulation, home, empty, began: now(), changed, kills: 0 };
+        let (began, dropped, kills) = (now(), 0, 0);
+        let scene = Self { simulation, home, empty, began, changed, dropped, kills };
         scene.configure(SOON, "120h");
         scene
     }
@@ -147,7 +154,12 @@ impl Scene {
                 assert!(killed, "a backfill is planned");
             }
             Act::Forget => self.configure(SOON, "2h"),
-            Act::Collect | Act::Rest => {}
+            Act::Drop => {
+                let status = self.home.status().await;
+                self.dropped = Audit::default().settled(&status);
+                assert!(self.dropped > 0, "dead letters: {status}");
+            }
+            Act::Replay | Act::Collect | Act::Rest => {}
         }
     }
 
@@ -166,6 +178,8 @@ impl Scene {
         match act {
             Act::Collect | Act::Resweep | Act::Forget => words(&["once"]),
             Act::Rest => words(&["run"]),
+            Act::Replay => words(&["dead-letters", "replay", "--all"]),
+            Act::Drop => words(&["dead-letters", "drop", "--all", "--yes"]),
             Act::Cancel => words(&["backfill", "cancel", "1"]),
             Act::Backfill => {
                 let from = self.began.checked_sub(SignedDuration::from_hours(HOURS)).unwrap();
@@ -203,7 +217,7 @@ impl Scene {
         let status = self.start(act, [(KILL, point)]).await;
         let killed = status.signal() == Some(9);
         self.kills += u64::from(killed);
-        assert!(killed || status.success(), "{status}\n{}", self.home.read("stderr.log"));
+        assert!(killed || is_well(act, status), "{status}\n{}", self.home.read("stderr.log"));
         killed
     }
 
@@ -212,21 +226,21 @@ impl Scene {
         let again = if act == Act::Rest { Act::Collect } else { act };
         self.whole(again).await;
         // What was under way when a command was killed is for the next run.
-        if matches!(again, Act::Backfill | Act::Cancel) {
+        if matches!(again, Act::Backfill | Act::Cancel | Act::Replay | Act::Drop) {
             self.whole(Act::Collect).await;
         }
     }
 
     async fn whole(&self, act: Act) {
         let status = self.start(act, [("NOTHING", "")]).await;
-        assert!(status.success(), "{act:?}: {status}\n{}", self.home.read("stderr.log"));
+        assert!(is_well(act, status), "{act:?}: {status}\n{}", self.home.read("stderr.log"));
     }
 
     /// Plays the act and tells the places that it came to, in order.
     pub(super) async fn places(&self, act: Act) -> Vec<String> {
         let log = self.home.path("places.log");
         let status = self.start(act, [(LOG, log.to_str().unwrap())]).await;
-        assert!(status.success(), "{status}\n{}", self.home.read("stderr.log"));
+        assert!(is_well(act, status), "{status}\n{}", self.home.read("stderr.log"));
         self.log().lines().map(ToOwned::to_owned).collect()
     }
 
@@ -247,7 +261,7 @@ impl Scene {
 
     /// The same for what arrived from `home`'s store.
     pub(super) async fn audit_of(&self, home: &Home, arrived: &Arrived, mut audit: Audit) -> Audit {
-        let dead = audit.settled(&home.status().await);
+        let dead = self.dropped + audit.settled(&home.status().await);
         let ago = |seconds| self.began.checked_sub(SignedDuration::from_secs(seconds)).unwrap();
         audit.covered(&coverage(home).await, |stream| match stream {
             "messages" => ago(1),
@@ -271,6 +285,11 @@ impl Scene {
 
 const KILL: &str = "POSTRIDER_FAIL_POINT";
 const LOG: &str = "POSTRIDER_FAIL_POINT_LOG";
+
+/// What is refused again is a failure, as it should be.
+fn is_well(act: Act, status: ExitStatus) -> bool {
+    status.success() || act == Act::Replay && status.code() == Some(1)
+}
 
 pub(super) async fn coverage(home: &Home) -> Value {
     let ended = home.run(&["coverage", "--output", "json"]).await;
