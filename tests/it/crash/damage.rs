@@ -86,7 +86,8 @@ async fn damage(every: usize) {
             let is = is_refused(&home, &toml, bytes, &what).await;
             // Nothing tells by itself that the middle of a long value is another.
             let unseen = free.contains(&(page + 1)) || within.contains(&(page + 1));
-            assert!(is || kind != "cut there" && unseen, "{what}: taken");
+            let shorter = kind == "cut there" && page + 1 < pages;
+            assert!(is || unseen && !shorter, "{what}: taken");
             tried += 1;
             refused += u32::from(is);
         }

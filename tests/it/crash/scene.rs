@@ -31,8 +31,9 @@ pub(super) const IN_FLIGHT: [u64; 3] = [HEC_IN_FLIGHT * EVENTS, EVENTS, EVENTS];
 pub(super) const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
 const POISON_EVERY: u32 = 60;
-/// The first resweep's age: counted from a slice's end, so due when the last slice is just covered.
-const SOON: &str = "4s";
+/// The first resweep's age, counted from a slice's end: the last slice must be read within it, else
+/// that resweep is not planned.
+const SOON: Duration = Duration::from_secs(15);
 
 /// What a process is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,14 +95,14 @@ impl Scene {
         let changed = BTreeSet::new();
         let (began, dropped, kills) = (now(), 0, 0);
         let scene = Self { simulation, home, empty, began, changed, dropped, kills };
-        scene.configure(SOON, "120h");
+        scene.configure("120h");
         scene
     }
 
     /// Two ages of resweeps: the first is soon due, the second keeps the ledger long.
-    fn configure(&self, first: &str, second: &str) {
+    fn configure(&self, second: &str) {
         let (simulation, home) = (&self.simulation, &self.home);
-        home.configure(&self.sections(simulation, home, first, second));
+        home.configure(&self.sections(simulation, home, second));
     }
 
     /// The configuration with the sinks of `siem` and files in `home`.
@@ -112,7 +113,8 @@ impl Scene {
         let etd_extra = format!(
             "start = \"{HOURS}h\"\nslice = \"12h\"\npage_size = 20\nmax_in_flight = 2\n\
              lag = \"1s\"\ncredentials_expire = {expire}\n\
-             resweep = [{{ after = \"{first}\" }}, {{ after = \"{second}\" }}]"
+             resweep = [{{ after = \"{}s\" }}, {{ after = \"{second}\" }}]",
+            SOON.as_secs()
         );
         let empty = etd(&self.empty.uri(), "start = \"50h\"\nslice = \"24h\"");
         vec![
@@ -134,7 +136,7 @@ impl Scene {
 
     /// The configuration for a store in another place.
     pub(super) fn configure_copy(&self, siem: &Simulation, home: &Home) {
-        home.configure(&self.sections(siem, home, SOON, "120h"));
+        home.configure(&self.sections(siem, home, "120h"));
     }
 
     /// Does what has to be done before the act.
@@ -145,7 +147,7 @@ impl Scene {
         match act {
             Act::Resweep => {
                 self.change(ago(10 * 3600), 3);
-                let due = now().checked_add(SignedDuration::from_secs(4)).unwrap();
+                let due = now().checked_add(SOON).unwrap();
                 until("the resweep is due", || (now() > due).then_some(())).await;
             }
             Act::Backfill => self.change(Timestamp::MIN, 10),
@@ -153,7 +155,7 @@ impl Scene {
                 let killed = self.play_to(Act::Backfill, "plan-backfill:after:1").await;
                 assert!(killed, "a backfill is planned");
             }
-            Act::Forget => self.configure(SOON, "2h"),
+            Act::Forget => self.configure("2h"),
             Act::Drop => {
                 let status = self.home.status().await;
                 self.dropped = Audit::default().settled(&status);
