@@ -106,7 +106,7 @@ impl Scene {
     }
 
     /// The configuration with the sinks of `siem` and files in `home`.
-    fn sections(&self, siem: &Simulation, home: &Home, first: &str, second: &str) -> Vec<String> {
+    fn sections(&self, siem: &Simulation, home: &Home, second: &str) -> Vec<String> {
         let vendor = &self.simulation;
         let batch = format!("batch = {{ max_events = {EVENTS}, max_age = \"1s\" }}");
         let expire = ago(-20 * 24 * 3600);
