@@ -31,9 +31,9 @@ pub(super) const IN_FLIGHT: [u64; 3] = [HEC_IN_FLIGHT * EVENTS, EVENTS, EVENTS];
 pub(super) const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
 const POISON_EVERY: u32 = 60;
-/// The first resweep's age, counted from a slice's end: the last slice must be read within it, else
-/// that resweep is not planned.
-const SOON: Duration = Duration::from_secs(15);
+/// How long after the start the last whole window is to be read again.
+const SOON: i64 = 5;
+const WINDOW: i64 = 12 * 3600;
 
 /// What a process is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ impl Scene {
         scene
     }
 
-    /// Two ages of resweeps: the first is soon due, the second keeps the ledger long.
+    /// Two ages of resweeps: the second keeps the ledger long.
     fn configure(&self, second: &str) {
         let (simulation, home) = (&self.simulation, &self.home);
         home.configure(&self.sections(simulation, home, second));
@@ -114,7 +114,7 @@ impl Scene {
             "start = \"{HOURS}h\"\nslice = \"12h\"\npage_size = 20\nmax_in_flight = 2\n\
              lag = \"1s\"\ncredentials_expire = {expire}\n\
              resweep = [{{ after = \"{}s\" }}, {{ after = \"{second}\" }}]",
-            SOON.as_secs()
+            self.age()
         );
         let empty = etd(&self.empty.uri(), "start = \"50h\"\nslice = \"24h\"");
         vec![
@@ -146,11 +146,12 @@ impl Scene {
         }
         match act {
             Act::Resweep => {
-                self.change(ago(10 * 3600), 3);
-                let due = now().checked_add(SOON).unwrap();
+                let end = self.window_end();
+                self.change(end - SignedDuration::from_secs(WINDOW), end, 5);
+                let due = self.began.checked_add(SignedDuration::from_secs(SOON)).unwrap();
                 until("the resweep is due", || (now() > due).then_some(())).await;
             }
-            Act::Backfill => self.change(Timestamp::MIN, 10),
+            Act::Backfill => self.change(Timestamp::MIN, Timestamp::MAX, 10),
             Act::Cancel => {
                 let killed = self.play_to(Act::Backfill, "plan-backfill:after:1").await;
                 assert!(killed, "a backfill is planned");
@@ -165,9 +166,22 @@ impl Scene {
         }
     }
 
-    /// Another verdict for one message in `every` since then.
-    fn change(&mut self, since: Timestamp, every: usize) {
-        let those = self.simulation.truth().filter(|message| message.time > since);
+    /// The end of the last whole window that is read again at once.
+    fn window_end(&self) -> Timestamp {
+        let began = self.began.as_second();
+        Timestamp::from_second(began - began.rem_euclid(WINDOW)).unwrap()
+    }
+
+    /// The first resweep's age, in seconds. It is due for one window: that of the present is put
+    /// off with each slice that comes, and for older ones it has passed.
+    fn age(&self) -> i64 {
+        self.began.as_second() - self.window_end().as_second() + SOON
+    }
+
+    /// Another verdict for one message in `every` of those delivered between the two.
+    fn change(&mut self, from: Timestamp, to: Timestamp, every: usize) {
+        let between = from..to;
+        let those = self.simulation.truth().filter(|message| between.contains(&message.time));
         for message in those.step_by(every).collect::<Vec<_>>() {
             self.simulation.mutate(&Mutation::of(MutationKind::RetroVerdict, message.id));
             self.changed.insert(message.id.to_string());
