@@ -65,7 +65,8 @@ impl Watch {
                 held.insert(name.clone(), waits);
             }
         }
-        let matters = matters::all(&self.config, &facts, &held, &said, now);
+        let mut matters = matters::all(&self.config, &facts, &held, &said, now);
+        matters.extend(matters::clock::matter(self.clock.off()));
         let turns = turns::turns(&said, matters, now);
         if turns.is_empty() {
             return Ok(0);

@@ -20,6 +20,7 @@ use crate::{
     app::{self, Mode, Outcome, Running},
     clock::Clock,
     config::Config,
+    secrecy,
     store::Store,
     supervisor::Stop,
     telemetry,
@@ -36,8 +37,9 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
     };
     let mut config = loaded.config;
     telemetry::start(&config.log)?;
+    secrecy::keep_memory_private();
     let store = Store::open(&config.state.directory)?;
-    let clock = setup::clock();
+    let clock = setup::steady_clock();
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     loop {
         let running = start(&config, &store, &clock).await?;

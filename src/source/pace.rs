@@ -19,7 +19,7 @@ use governor::{
 };
 use jiff::Timestamp;
 
-use super::room::{HOLD, Place, Room};
+use super::places::{HOLD, Place, Places};
 use crate::config::RateLimit;
 
 /// After this long without a 429 the full rate is used again.
@@ -66,7 +66,7 @@ pub struct Pace {
     limit: RateLimit,
     gear: Mutex<Gear>,
     calls: AtomicU64,
-    room: Room,
+    places: Places,
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, SleepClock, NoOpMiddleware<Tick>>;
@@ -114,7 +114,7 @@ struct Gear {
 impl Pace {
     pub fn new(limit: RateLimit) -> Self {
         let gear = Gear { limiter: limiter(limit, 1.0), share: 1.0, slowed_at: None };
-        Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0), room: Room::default() }
+        Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0), places: Places::default() }
     }
 
     /// Goes on after another process, or another configuration, whose calls the vendor still
@@ -129,8 +129,8 @@ impl Pace {
 
     /// Shares the places of others.
     #[must_use]
-    pub fn within(self, room: Room) -> Self {
-        Self { room, ..self }
+    pub fn within(self, places: Places) -> Self {
+        Self { places, ..self }
     }
 
     /// Waits until one more call is allowed, and counts it.
@@ -140,7 +140,7 @@ impl Pace {
         let place = loop {
             // The place first: a call leaves when its turn is counted, else turns that waited
             // would leave together.
-            let place = self.room.enter().await;
+            let place = self.places.enter().await;
             let limiter = self.gear().limiter.clone();
             match limiter.check() {
                 Ok(()) => break place,

@@ -165,7 +165,7 @@ impl Store {
         self.read("sinks", |view| {
             let sql = "SELECT name, delivered,
                     max(0, (SELECT value FROM gauge WHERE name = 'next_seq') - cursor),
-                    (SELECT count(*) FROM dead_letter WHERE sink = name)
+                    coalesce((SELECT letters FROM dead_letter_total WHERE sink = name), 0)
                 FROM sink ORDER BY name";
             let mut statement = view.prepare_cached(sql)?;
             let sinks = statement.query_map([], |row| {

@@ -3,6 +3,7 @@
 mod commit;
 mod resweeps;
 pub(super) mod rows;
+mod unplan;
 
 use std::time::Duration;
 
@@ -187,7 +188,7 @@ impl Store {
         self.read("ready-slices", |view| {
             let sql = format!(
                 "{OPEN_SLICES} WHERE s.stream_id = ?1 AND s.state = 'open' AND s.pass = ?2
-                    AND s.not_before <= ?3 ORDER BY s.start_ms LIMIT ?4"
+                    AND {READY} ORDER BY s.start_ms LIMIT ?4"
             );
             let mut statement = view.prepare_cached(&sql)?;
             let now = now.as_millisecond();
@@ -272,6 +273,10 @@ pub(super) const OPEN_SLICES: &str = "SELECT s.id, s.stream_id, s.pass, s.start_
         s.attempts, s.not_before, s.events, s.after_ms, s.request_id, s.narrow, s.doubted,
         coalesce(r.resend, 0)
     FROM slice s LEFT JOIN request r ON r.id = s.request_id";
+
+/// A slice may be tried at `?3`. No backoff is longer than to the next day: what waits for longer
+/// was set back by a clock that was wrong.
+pub(super) const READY: &str = "(s.not_before <= ?3 OR s.not_before > ?3 + 25 * 3600 * 1000)";
 
 /// Why a slice was lost.
 pub(super) const LOST: &str = "past the vendor's retention when it could be asked for";

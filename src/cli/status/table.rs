@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Health, Open, SourceStatus, Status};
+use super::{Health, Left, Open, Refusal, SourceStatus, Status};
 use crate::{
-    cli::layout::{drawn, duration, grid, time, width, wrapped},
+    cli::layout::{count, drawn, duration, grid, time, width, wrapped},
     health::state::{seconds, words},
 };
 
@@ -68,7 +68,32 @@ pub(super) fn table(status: &Status) -> String {
         text.push_str(&reason(source, status.at));
         text.push_str(&licence(source));
     }
+    text.push_str(&dead_letters(status));
     text.push_str(&attention(&status.health, status.at));
+    text
+}
+
+/// What sinks refused, and what to do about it.
+fn dead_letters(status: &Status) -> String {
+    let mut text = String::new();
+    for sink in &status.sinks {
+        let (name, letters) = (&sink.sink, sink.dead_letters);
+        let Some(Refusal { at, reason }) = &sink.last_refusal else { continue };
+        let line = format!(
+            "{name}: {}, the last refused {}: {reason} (`postrider dead-letters list --sink {name}`)",
+            count(letters, "dead letter"),
+            time(*at)
+        );
+        text.extend(["\n", &wrapped(&line, 2, width())]);
+    }
+    for Left { sink, dead_letters } in &status.unconfigured {
+        let line = format!(
+            "{sink} is no longer configured and has {}: configure it again, or `postrider \
+             dead-letters drop --sink {sink}`",
+            count(*dead_letters, "dead letter")
+        );
+        text.extend(["\n", &wrapped(&line, 2, width())]);
+    }
     text
 }
 

@@ -19,7 +19,7 @@ pub(super) const HOLD: Duration = Duration::from_secs(1);
 
 /// The places of all sources. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct Places(Arc<Semaphore>);
 
 /// A place that is taken until this is dropped.
 #[derive(Debug)]
@@ -28,13 +28,13 @@ pub struct Place {
     pub(super) since: Instant,
 }
 
-impl Default for Room {
+impl Default for Places {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(PLACES)))
     }
 }
 
-impl Room {
+impl Places {
     /// Waits for a place; first come, first served.
     pub(super) async fn enter(&self) -> Option<Place> {
         // Nobody closes it.
@@ -59,7 +59,7 @@ mod tests {
         RateLimit { calls: 10_000, window: Duration::from_secs(1), burst: 10_000, per_day: None };
 
     /// Calls of a vendor that answers after so long.
-    async fn calls(room: Room, count: usize, answer: Duration) {
+    async fn calls(room: Places, count: usize, answer: Duration) {
         let pace = Pace::new(LIMIT).within(room);
         let call = async || {
             let call = async {
@@ -75,13 +75,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn calls_take_turns() {
         let begun = Instant::now();
-        calls(Room::default(), 3 * PLACES, HOLD / 2).await;
+        calls(Places::default(), 3 * PLACES, HOLD / 2).await;
         assert_eq!(begun.elapsed().as_millis(), (3 * HOLD / 2).as_millis());
     }
 
     #[tokio::test(start_paused = true)]
     async fn vendors_that_do_not_answer_hold_nobody_up() {
-        let room = Room::default();
+        let room = Places::default();
         let hour = Duration::from_hours(1);
         let silent = calls(room.clone(), 2 * PLACES, hour);
         let others = async {
@@ -96,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_waits_for_its_rate_holds_no_place() {
-        let room = Room::default();
+        let room = Places::default();
         let slow = RateLimit { calls: 1, burst: 1, ..LIMIT };
         let slow = Pace::new(slow).within(room.clone());
         let waiting = futures_util::future::join_all((0..2 * PLACES).map(|_| slow.take()));
