@@ -121,7 +121,12 @@ impl Scene {
             etd(&vendor.etd_url, &etd_extra),
             empty.replace("[sources.etd]", "[sources.empty]"),
             ser(&vendor.ser_url, "start = \"6h\"\nlag = \"2h\""),
-            hec(&siem.hec_url, &format!("max_in_flight = {HEC_IN_FLIGHT}\n{batch}")),
+            // Until a process knows whether a server acknowledges, what came before a bad event goes
+            // again; that is not the kill's doing.
+            hec(
+                &siem.hec_url,
+                &format!("acknowledgements = \"off\"\nmax_in_flight = {HEC_IN_FLIGHT}\n{batch}"),
+            ),
             syslog(siem.syslog_addr, &batch),
             format!("{}\n{batch}", home.file_sink()),
         ]
