@@ -68,6 +68,11 @@ impl System {
                 self.backfill(etd, ago, length, narrowed).await;
             }
             Happening::NewSink => self.add_sink().await?,
+            Happening::AcksOff => self.world.vendors.change_hec(|hec| hec.use_ack = false),
+            Happening::ForgetsChannels => self.world.vendors.forget_hec_channels(),
+            Happening::AckAnswers { answers } => {
+                self.world.vendors.change_hec(|hec| hec.ack_answers = answers);
+            }
         }
         Ok(())
     }
