@@ -196,6 +196,8 @@ impl World {
         let acks = self.acks;
         self.vendors.change_hec(|hec| {
             (hec.use_ack, hec.ack_answers) = (acks, AckAnswers::Well);
+            // Questions that miss their node are not what this waits for: it may take days.
+            (hec.sticky, hec.ack_polls) = (true, 0);
             (hec.lose_batch_every, hec.lose_ack_every, hec.lose_ack_answer_every) = (0, 0, 0);
         });
         let mut state = self.state();
