@@ -349,10 +349,10 @@ fn settings(rng: &mut StdRng) -> Settings {
         batches: rng.random_range(1..5),
         gzip: rng.random(),
         acks,
-        asks: if !acks {
-            *["auto", "off"].choose(rng).expect("some")
+        asks: if acks {
+            ["auto", "required"].choose(rng).expect("some")
         } else {
-            *["auto", "required"].choose(rng).expect("some")
+            ["auto", "off"].choose(rng).expect("some")
         },
         ack_timeout: Duration::from_secs(*[20, 300].choose(rng).expect("some")),
         archive: rng.random_bool(0.4),
