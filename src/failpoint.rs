@@ -55,6 +55,11 @@ mod enabled {
         drop(EVERYWHERE.set(decide));
     }
 
+    /// Whether a simulation runs on this thread, in which nothing may run beside it.
+    pub fn is_simulated() -> bool {
+        HERE.with_borrow(Option::is_some)
+    }
+
     pub fn reach(place: &'static str, moment: Moment) -> Verdict {
         let here = HERE.with_borrow(Clone::clone);
         here.map(|decide| decide(place, moment))
@@ -74,7 +79,7 @@ mod enabled {
 mod environment;
 
 #[cfg(feature = "testing")]
-pub use enabled::{open, reach, set_everywhere, set_here};
+pub use enabled::{is_simulated, open, reach, set_everywhere, set_here};
 #[cfg(feature = "testing")]
 pub use environment::obey as obey_environment;
 

@@ -9,7 +9,7 @@ use postrider::{
         filter::Filter,
         slice::{Interval, Stream},
     },
-    simulator::{Faults, Mutation, MutationKind},
+    simulator::{AckAnswers, Faults, Mutation, MutationKind},
     store::requests::NewRequest,
 };
 use rand::Rng;
@@ -68,6 +68,17 @@ impl System {
                 self.backfill(etd, ago, length, narrowed).await;
             }
             Happening::NewSink => self.add_sink().await?,
+            Happening::AcksOff => self.world.vendors.change_hec(|hec| hec.use_ack = false),
+            Happening::ForgetsChannels => self.world.vendors.forget_hec_channels(),
+            Happening::AckAnswers { answers } => {
+                self.world.vendors.change_hec(|hec| {
+                    hec.ack_answers = answers;
+                    // Who says that he has no acknowledgements is believed: his 200 counts.
+                    if answers == AckAnswers::NotFound {
+                        hec.lose_batch_every = 0;
+                    }
+                });
+            }
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, time::Duration};
 
-use postrider::simulator::{FaultKind, MutationKind};
+use postrider::simulator::{AckAnswers, FaultKind, MutationKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 pub(crate) fn minutes(minutes: u64) -> Duration {
@@ -29,10 +29,11 @@ pub(crate) enum Trouble {
     Quota,
     Sink,
     Vendor,
+    Acks,
 }
 
 impl Trouble {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 17] = [
         Self::Faults,
         Self::Outage,
         Self::Slow,
@@ -49,6 +50,7 @@ impl Trouble {
         Self::Quota,
         Self::Sink,
         Self::Vendor,
+        Self::Acks,
     ];
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -104,21 +106,68 @@ pub(crate) struct Death {
 /// Something that happens.
 #[derive(Debug, Clone)]
 pub(crate) enum Happening {
-    Faults { host: Host, rate: f64, kinds: Vec<FaultKind>, retry_after: Duration },
-    Next { host: Host, kinds: Vec<FaultKind> },
-    Outage { host: Host, lasts: Duration },
-    Slow { host: Host, lasts: Duration },
-    DiskFull { lasts: Duration },
-    DiskFails { lasts: Duration },
+    Faults {
+        host: Host,
+        rate: f64,
+        kinds: Vec<FaultKind>,
+        retry_after: Duration,
+    },
+    Next {
+        host: Host,
+        kinds: Vec<FaultKind>,
+    },
+    Outage {
+        host: Host,
+        lasts: Duration,
+    },
+    Slow {
+        host: Host,
+        lasts: Duration,
+    },
+    DiskFull {
+        lasts: Duration,
+    },
+    DiskFails {
+        lasts: Duration,
+    },
     Crash(Death),
-    Stop { down: Duration },
-    Clock { millis: i64 },
-    Change { kind: MutationKind, count: u64 },
-    Late { ago: Duration, count: u64 },
-    Rename { user: u32, name: Option<String> },
-    Empty { hours_ago: u64, times: u32 },
-    Backfill { etd: bool, ago: Duration, length: Duration, narrowed: bool },
+    Stop {
+        down: Duration,
+    },
+    Clock {
+        millis: i64,
+    },
+    Change {
+        kind: MutationKind,
+        count: u64,
+    },
+    Late {
+        ago: Duration,
+        count: u64,
+    },
+    Rename {
+        user: u32,
+        name: Option<String>,
+    },
+    Empty {
+        hours_ago: u64,
+        times: u32,
+    },
+    Backfill {
+        etd: bool,
+        ago: Duration,
+        length: Duration,
+        narrowed: bool,
+    },
     NewSink,
+    /// The first SIEM's token has no indexer acknowledgement any more.
+    AcksOff,
+    /// It starts anew, and counts each channel's batches from 0.
+    ForgetsChannels,
+    /// It answers to questions for acknowledgements so from now on.
+    AckAnswers {
+        answers: AckAnswers,
+    },
 }
 
 impl Happening {
@@ -136,12 +185,10 @@ impl Happening {
             Self::Rename { .. } | Self::Empty { .. } => Trouble::Rows,
             Self::Backfill { .. } => Trouble::Backfill,
             Self::NewSink => Trouble::Sink,
+            Self::AcksOff | Self::ForgetsChannels | Self::AckAnswers { .. } => Trouble::Acks,
         }
     }
 }
-
-/// Whether seeds have indexer acknowledgement: once `SplunkHec::send` waits for it.
-const ACKNOWLEDGES: bool = false;
 
 /// How the system is set up.
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the configuration")]
@@ -162,6 +209,9 @@ pub(crate) struct Settings {
     pub gzip: bool,
     /// The first SIEM acknowledges when it has indexed.
     pub acks: bool,
+    /// The sink's `acknowledgements` and `ack_timeout`.
+    pub asks: &'static str,
+    pub ack_timeout: Duration,
     /// Whether the second sink is there from the beginning.
     pub archive: bool,
     /// Collection begins so long before the world does.
@@ -186,6 +236,11 @@ pub(crate) struct Vendors {
     pub ack_polls: u32,
     pub lose_batch_every: u64,
     pub lose_ack_every: u64,
+    pub lose_ack_answer_every: u64,
+    pub ack_delay: Duration,
+    /// Behind the first SIEM's addresses, and whether a load balancer keeps to one of them.
+    pub nodes: u32,
+    pub sticky: bool,
 }
 
 /// A whole history.
@@ -227,6 +282,10 @@ impl History {
         let mut rng = StdRng::seed_from_u64(seed);
         let mut settings = settings(&mut rng);
         let mut vendors = vendors(&mut rng);
+        if settings.max_spool < SMALL_SPOOL {
+            // Dead letters count against the cap, and nobody drops them here.
+            vendors.poison_every = 0;
+        }
         let lasts = minutes(60 * rng.random_range(2..9));
         let mut rate = if rng.random_bool(0.6) { rng.random_range(0.0..0.15) } else { 0.0 };
         let count = rng.random_range(2..14);
@@ -250,6 +309,9 @@ impl History {
         if !has(Trouble::Poison) {
             vendors.poison_every = 0;
         }
+        if !has(Trouble::Acks) {
+            (settings.acks, settings.asks) = (false, "off");
+        }
         if !has(Trouble::Quota) {
             settings.per_day = 10_000;
         }
@@ -266,8 +328,12 @@ impl History {
     }
 }
 
+/// A spool that an outage of some hours fills.
+const SMALL_SPOOL: u64 = 1 << 20;
+
 fn settings(rng: &mut StdRng) -> Settings {
     let hours = |all: &[u64]| all.iter().map(|hours| minutes(60 * hours)).collect::<Vec<_>>();
+    let acks = rng.random_bool(0.4);
     let resweeps: [&[u64]; 5] = [&[], &[1], &[2, 4], &[1, 6], &[3]];
     Settings {
         every: minutes(*[30, 30, 60].choose(rng).expect("there are some")),
@@ -277,12 +343,18 @@ fn settings(rng: &mut StdRng) -> Settings {
         in_flight: rng.random_range(1..5),
         per_day: *[600, 900, 10_000, 10_000].choose(rng).expect("there are some"),
         reconcile: rng.random_bool(0.3),
-        max_spool: if rng.random_bool(0.3) { 64 << 10 } else { 64 << 20 },
+        max_spool: *[8 << 10, 16 << 10, 64 << 20, 64 << 20, 64 << 20].choose(rng).expect("some"),
         batch_events: *[1, 3, 10, 50].choose(rng).expect("there are some"),
         batch_age: Duration::from_secs(*[1, 5, 60].choose(rng).expect("there are some")),
         batches: rng.random_range(1..5),
         gzip: rng.random(),
-        acks: rng.random_bool(0.4) && ACKNOWLEDGES,
+        acks,
+        asks: if acks {
+            ["auto", "required"].choose(rng).expect("some")
+        } else {
+            ["auto", "off"].choose(rng).expect("some")
+        },
+        ack_timeout: Duration::from_secs(*[20, 300].choose(rng).expect("some")),
         archive: rng.random_bool(0.4),
         back: minutes(60 * rng.random_range(1..6)),
     }
@@ -291,6 +363,8 @@ fn settings(rng: &mut StdRng) -> Settings {
 fn vendors(rng: &mut StdRng) -> Vendors {
     let mut quirk = |every: u32| if rng.random_bool(0.4) { every } else { 0 };
     let (empty_page_every, duplicate_every, poison_every) = (quirk(7), quirk(9), quirk(23));
+    let mut losses = || if rng.random_bool(0.5) { rng.random_range(2..9) } else { 0 };
+    let (lose_batch_every, lose_ack_every, lose_ack_answer_every) = (losses(), losses(), losses());
     Vendors {
         messages: rng.random_range(20..70),
         users: rng.random_range(1..4),
@@ -303,8 +377,12 @@ fn vendors(rng: &mut StdRng) -> Vendors {
         miscount: u64::from(rng.random_bool(0.2)),
         poison_every,
         ack_polls: rng.random_range(0..4),
-        lose_batch_every: rng.random_range(0..9),
-        lose_ack_every: rng.random_range(0..9),
+        lose_batch_every,
+        lose_ack_every,
+        lose_ack_answer_every,
+        ack_delay: Duration::from_secs(*[0, 0, 1, 15].choose(rng).expect("some")),
+        nodes: if rng.random_bool(0.2) { 2 } else { 1 },
+        sticky: rng.random(),
     }
 }
 
@@ -369,6 +447,15 @@ fn happening(rng: &mut StdRng, settings: &Settings) -> Happening {
             length: minutes(rng.random_range(1..800)),
             narrowed: rng.random_bool(0.2),
         },
-        _ => Happening::NewSink,
+        94..97 => Happening::NewSink,
+        _ => match rng.random_range(0..4) {
+            0 => Happening::AcksOff,
+            1 => Happening::ForgetsChannels,
+            _ => {
+                use AckAnswers::{Html, NotFound, ProxyNotFound, Redirect, Refused, ServerError};
+                let all = [Html, NotFound, ProxyNotFound, Redirect, Refused, ServerError];
+                Happening::AckAnswers { answers: *all.choose(rng).expect("some") }
+            }
+        },
     }
 }

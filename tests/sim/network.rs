@@ -36,7 +36,14 @@ impl Peer for Network {
     ) -> BoxFuture<'static, Result<reqwest::Response, Fault>> {
         let world = self.0.clone();
         async move {
-            let answer = exchange(&world, request).await;
+            let post = post(&request);
+            if let Some((siem, channel)) = &post {
+                world.state().siems[*siem].begins(channel);
+            }
+            let (answer, answered) = exchange(&world, request).await;
+            if let Some((siem, channel)) = post {
+                world.state().siems[siem].ends(&channel, answered);
+            }
             // Whoever is dead hears no answer.
             if world.state().dead {
                 std::future::pending::<()>().await;
@@ -45,6 +52,14 @@ impl Peer for Network {
         }
         .boxed()
     }
+}
+
+/// For whom a batch is, and on which channel.
+fn post(request: &reqwest::Request) -> Option<(usize, String)> {
+    let url = request.url();
+    let channel = request.headers().get("x-splunk-request-channel")?.to_str().ok()?;
+    let is_archive = url.host_str() == Some(Host::Archive.name());
+    url.path().ends_with("/event").then(|| (usize::from(is_archive), channel.to_owned()))
 }
 
 /// How long it takes there and back.
@@ -57,10 +72,14 @@ fn delays(world: &World, host: Host) -> (Duration, Duration) {
     (there, Duration::from_millis(state.rng.random_range(1..most)))
 }
 
-async fn exchange(world: &World, request: reqwest::Request) -> Result<reqwest::Response, Fault> {
+/// The answer, and whether it is one of HEC's.
+async fn exchange(
+    world: &World,
+    request: reqwest::Request,
+) -> (Result<reqwest::Response, Fault>, bool) {
     let name = request.url().host_str().unwrap_or_default().to_owned();
     let Some(host) = Host::ALL.into_iter().find(|host| host.name() == name) else {
-        return Err(Fault::transient(format!("nobody knows {name}")));
+        return (Err(Fault::transient(format!("nobody knows {name}"))), false);
     };
     let deadline = Instant::now() + TIMEOUT;
     if world.reach(REQUEST, Moment::Before) == Verdict::Die {
@@ -74,7 +93,7 @@ async fn exchange(world: &World, request: reqwest::Request) -> Result<reqwest::R
     let now = world.clock.now();
     if world.state().down.get(&host).is_some_and(|until| now < *until) {
         world.note(format_args!("{name} is down"));
-        return Err(Fault::transient(format!("cannot connect to {name}")));
+        return (Err(Fault::transient(format!("cannot connect to {name}"))), false);
     }
     let served = serve(world, host, &request);
     if world.reach(REQUEST, Moment::After) == Verdict::Die {
@@ -97,18 +116,23 @@ async fn exchange(world: &World, request: reqwest::Request) -> Result<reqwest::R
     if world.state().dead {
         return std::future::pending().await;
     }
-    if whole == Ok(true)
-        && let Err(what) = hear(world, host, served.channel, served.batch, served.accepted, &read)
-    {
-        world.wrong(what);
+    let mut answered = false;
+    if whole == Ok(true) {
+        answered = match hear(world, host, served.channel, served.batch, served.accepted, &read) {
+            Ok(answered) => answered,
+            Err(what) => {
+                world.wrong(what);
+                false
+            }
+        };
     }
     let body = match whole {
         Err(_) => {
             world.note(format_args!("{name} takes too long"));
-            return Err(Fault::transient(format!("{name} did not answer in time")));
+            return (Err(Fault::transient(format!("{name} did not answer in time"))), false);
         }
         Ok(false) if read.is_empty() && !parts.headers.contains_key(header::CONTENT_LENGTH) => {
-            return Err(Fault::transient(format!("{name} closed the connection")));
+            return (Err(Fault::transient(format!("{name} closed the connection"))), false);
         }
         Ok(false) => {
             let cut = std::io::Error::other("cut");
@@ -116,10 +140,10 @@ async fn exchange(world: &World, request: reqwest::Request) -> Result<reqwest::R
         }
         Ok(true) => read.into(),
     };
-    Ok(axum::http::Response::from_parts(parts, body).into())
+    (Ok(axum::http::Response::from_parts(parts, body).into()), answered)
 }
 
-/// A whole answer reaches Postrider: what does it know now of its events?
+/// A whole answer reaches Postrider: what does it know now of its events? And is it HEC's?
 fn hear(
     world: &World,
     host: Host,
@@ -127,9 +151,9 @@ fn hear(
     batch: Option<Batch>,
     accepted: usize,
     answer: &[u8],
-) -> Result<(), String> {
+) -> Result<bool, String> {
     if [Host::Etd, Host::Ser].contains(&host) {
-        return Ok(());
+        return Ok(false);
     }
     let reply: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
     let mut state = world.state();
@@ -138,14 +162,16 @@ fn hear(
     for (id, _) in acks.filter(|(_, is_indexed)| **is_indexed == true) {
         siem.acknowledged(&channel, id.parse().unwrap_or_default())?;
     }
-    let Some(batch) = batch else { return Ok(()) };
+    let answered = reply["code"].is_number();
+    let Some(batch) = batch else { return Ok(answered) };
     let bad = reply["invalid-event-number"].as_u64().and_then(|bad| usize::try_from(bad).ok());
-    match reply["ackId"].as_u64() {
-        Some(id) => siem.numbered(channel, id, batch, accepted),
-        None if reply["code"] == 0 || bad.is_some() => siem.told(&batch, accepted, bad)?,
-        None => {}
+    match (reply["ackId"].as_u64(), bad) {
+        (Some(id), _) => siem.numbered(channel, id, batch, accepted),
+        (None, Some(bad)) => siem.told_bad(&batch, accepted, bad)?,
+        (None, None) if reply["code"] == 0 => siem.told_unnumbered(&batch, accepted)?,
+        (None, None) => {}
     }
-    Ok(())
+    Ok(answered)
 }
 
 struct Served {

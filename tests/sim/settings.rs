@@ -33,7 +33,8 @@ fn text(history: &History, archive: bool) -> String {
         batch_age,
         batches,
         gzip,
-        acks,
+        asks,
+        ack_timeout,
         back,
         ..
     } = &history.settings;
@@ -45,7 +46,7 @@ fn text(history: &History, archive: bool) -> String {
     };
     let (every, slice, age) = (every.as_secs(), slice.as_secs(), batch_age.as_secs());
     let (sweeps, rate, burst) = (resweep(resweeps), ETD_RATE.rate, ETD_RATE.burst);
-    let acks = if *acks { "required" } else { "off" };
+    let ack_timeout = ack_timeout.as_secs();
     let compression = if *gzip { "gzip" } else { "none" };
     let [one, two, other] = endpoints();
     let (etd, ser) = (Host::Etd.name(), Host::Ser.name());
@@ -67,7 +68,7 @@ fn text(history: &History, archive: bool) -> String {
          schedule = {{ every = \"{every}s\" }}\nresweep = {sweeps}\n\
          rate_limit = {{ per_minute = {SER_PER_MINUTE}, burst = 20 }}\n\
          [sinks.splunk]\ntype = \"splunk_hec\"\nendpoints = [\"{one}\", \"{two}\"]\n{token}\n\
-         acknowledgements = \"{acks}\"\n{batch}\n",
+         acknowledgements = \"{asks}\"\nack_timeout = \"{ack_timeout}s\"\n{batch}\n",
         directory = "/nowhere",
     );
     if !archive {

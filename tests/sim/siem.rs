@@ -53,6 +53,10 @@ struct Event {
 /// One SIEM.
 #[derive(Default)]
 pub(crate) struct Siem {
+    /// The sink's `acknowledgements`.
+    asked: &'static str,
+    /// Posts on their way, and posts whose answer the sender never got, by channel.
+    posts: BTreeMap<String, (u32, u32)>,
     /// Batches whose acknowledgement is not told yet, by channel and number.
     pending: BTreeMap<(String, u64), (Batch, usize)>,
     pub got: BTreeMap<String, Got>,
@@ -100,6 +104,41 @@ fn event(line: &str) -> Result<(String, Facts), String> {
 }
 
 impl Siem {
+    /// Whose sink has these `acknowledgements`.
+    pub(crate) fn asked(asked: &'static str) -> Self {
+        Self { asked, ..Self::default() }
+    }
+
+    /// A post leaves on a channel.
+    pub(crate) fn begins(&mut self, channel: &str) {
+        self.posts.entry(channel.to_owned()).or_default().0 += 1;
+    }
+
+    /// A post ended, with HEC's answer or without.
+    pub(crate) fn ends(&mut self, channel: &str, answered: bool) {
+        let posts = self.posts.entry(channel.to_owned()).or_default();
+        posts.0 = posts.0.saturating_sub(1);
+        posts.1 += u32::from(!answered);
+    }
+
+    /// The sender was told that a batch without a number is accepted. Where acknowledgement is
+    /// required, that does not count.
+    pub(crate) fn told_unnumbered(&mut self, batch: &Batch, accepted: usize) -> Result<(), String> {
+        if self.asked == "required" { Ok(()) } else { self.told(batch, accepted, None) }
+    }
+
+    /// The sender was told that this event never will be accepted. What is before it is accepted, but
+    /// has no number by which its acknowledgement could be asked for: it goes again for one.
+    pub(crate) fn told_bad(
+        &mut self,
+        batch: &Batch,
+        accepted: usize,
+        bad: usize,
+    ) -> Result<(), String> {
+        let known = if self.asked == "off" { accepted } else { 0 };
+        self.told(batch, known, Some(bad))
+    }
+
     /// Takes the first `accepted` events of a batch. Until the sender is told, they may come again.
     pub(crate) fn take(&mut self, batch: &Batch, accepted: usize) -> Result<(), String> {
         for (id, line) in batch.0.iter().take(accepted) {
@@ -123,12 +162,7 @@ impl Siem {
     }
 
     /// The sender was told that these were accepted, and that this one never will be.
-    pub(crate) fn told(
-        &mut self,
-        batch: &Batch,
-        accepted: usize,
-        bad: Option<usize>,
-    ) -> Result<(), String> {
+    fn told(&mut self, batch: &Batch, accepted: usize, bad: Option<usize>) -> Result<(), String> {
         for (id, _) in batch.0.iter().take(accepted) {
             if let Some(got) = self.got.get_mut(id) {
                 got.may_repeat = false;
@@ -148,8 +182,14 @@ impl Siem {
 
     /// The sender was told that the batch of this number is indexed.
     pub(crate) fn acknowledged(&mut self, channel: &str, id: u64) -> Result<(), String> {
-        let batch = self.pending.remove(&(channel.to_owned(), id));
-        batch.map_or(Ok(()), |(batch, accepted)| self.told(&batch, accepted, None))
+        let Some((batch, accepted)) = self.pending.remove(&(channel.to_owned(), id)) else {
+            return Ok(());
+        };
+        // A post whose answer is not known leaves in doubt which batch has the number.
+        if self.posts.get(channel).is_some_and(|posts| *posts != (0, 0)) {
+            return Ok(());
+        }
+        self.told(&batch, accepted, None)
     }
 
     /// All that it got or refused.

@@ -14,7 +14,7 @@ use postrider::{
     domain::slice::{Pass, Stream},
     fault,
     simulator::content,
-    store::StoreError,
+    store::{StoreError, dead_letters::Which},
 };
 use uuid::Uuid;
 
@@ -129,12 +129,16 @@ impl System {
         let store = self.store().ok_or("nothing runs at the end")?;
         let sinks = self.world.quietly(|| store.sinks()).map_err(|error| fault::chain(&error))?;
         for sink in sinks {
-            let refused = {
-                let state = self.world.state();
-                state.siems[usize::from(sink.name == "archive")].refused.len() as u64
-            };
-            if refused != sink.dead_letters {
-                return Err(format!("{refused} refused by {}: {sink:?}", sink.name));
+            let which = Which::Sink(sink.name.clone());
+            let letters = self.world.quietly(|| store.letters(&which, u64::MAX, usize::MAX >> 1));
+            let letters = letters.map_err(|error| fault::chain(&error))?;
+            let letters: BTreeSet<String> =
+                letters.into_iter().map(|letter| letter.event_id).collect();
+            let state = self.world.state();
+            let refused = state.siems[usize::from(sink.name == "archive")].refused.keys();
+            if !letters.iter().eq(refused.clone()) || letters.len() as u64 != sink.dead_letters {
+                let refused = refused.collect::<Vec<_>>();
+                return Err(format!("{letters:?} are dead letters, not {refused:?}: {sink:?}"));
             }
         }
         Ok(())

@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use postrider::{
     clock::Clock,
     failpoint::{Moment, READ, SEND, Verdict},
-    simulator::{EtdOptions, Faults, HecOptions, Limits, Options, Quirks, Rate, Simulation},
+    simulator::{
+        AckAnswers, EtdOptions, Faults, HecOptions, Limits, Options, Quirks, Rate, Simulation,
+    },
 };
 use rand::{SeedableRng, rngs::StdRng};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +37,8 @@ pub(crate) struct World {
     pub vendors: Simulation,
     /// The second SIEM.
     pub archive: Simulation,
+    /// Whether the first SIEM acknowledges when all is well.
+    acks: bool,
     state: Mutex<State>,
 }
 
@@ -85,7 +89,7 @@ impl World {
             slow: BTreeMap::new(),
             disk_full: None,
             disk_fails: None,
-            siems: Default::default(),
+            siems: [Siem::asked(history.settings.asks), Siem::asked("off")],
             death: None,
             dead: false,
             died: CancellationToken::new(),
@@ -101,6 +105,7 @@ impl World {
             trace: Trace::new(printed),
             vendors: vendors.expect("the range is one"),
             archive: archive.expect("the range is one"),
+            acks: history.settings.acks,
             state: Mutex::new(state),
         }
     }
@@ -188,6 +193,13 @@ impl World {
         for host in Host::ALL {
             self.set_faults(host, Faults::none());
         }
+        let acks = self.acks;
+        self.vendors.change_hec(|hec| {
+            (hec.use_ack, hec.ack_answers) = (acks, AckAnswers::Well);
+            // Questions that miss their node are not what this waits for: it may take days.
+            (hec.sticky, hec.ack_polls) = (true, 0);
+            (hec.lose_batch_every, hec.lose_ack_every, hec.lose_ack_answer_every) = (0, 0, 0);
+        });
         let mut state = self.state();
         state.down.clear();
         state.slow.clear();
@@ -239,6 +251,10 @@ fn vendors(history: &History, clock: &Arc<dyn Clock>, salt: u64) -> Options {
         ack_polls: vendors.ack_polls,
         lose_batch_every: vendors.lose_batch_every,
         lose_ack_every: vendors.lose_ack_every,
+        lose_ack_answer_every: vendors.lose_ack_answer_every,
+        ack_delay: vendors.ack_delay,
+        nodes: vendors.nodes,
+        sticky: vendors.sticky,
         content: false,
         ..HecOptions::default()
     };
@@ -248,6 +264,6 @@ fn vendors(history: &History, clock: &Arc<dyn Clock>, salt: u64) -> Options {
 fn vendors_of_archive(history: &History, clock: &Arc<dyn Clock>) -> Options {
     let mut options = vendors(history, clock, 0xA2C);
     options.etd.messages = 0;
-    (options.hec.poison_every, options.hec.use_ack) = (0, false);
+    (options.hec.poison_every, options.hec.use_ack, options.hec.nodes) = (0, false, 1);
     options
 }
