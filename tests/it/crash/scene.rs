@@ -60,7 +60,7 @@ pub(super) struct Scene {
     pub(super) simulation: Simulation,
     pub(super) home: Home,
     /// An account without messages whose report does not work.
-    empty: MockServer,
+    empty: Option<MockServer>,
     began: Timestamp,
     changed: BTreeSet<String>,
     /// Dead letters that there were and are dropped.
@@ -91,7 +91,7 @@ impl Scene {
         simulation.set_etd_faults(Faults { next, ..Faults::none() });
         let next = [FaultKind::Unavailable].into();
         simulation.set_hec_faults(Faults { next, ..Faults::none() });
-        let (home, empty) = (Home::new(), without_messages().await);
+        let (home, empty) = (Home::new(), Some(without_messages().await));
         let changed = BTreeSet::new();
         let (began, dropped, kills) = (now(), 0, 0);
         let scene = Self { simulation, home, empty, began, changed, dropped, kills };
@@ -116,7 +116,10 @@ impl Scene {
              resweep = [{{ after = \"{}s\" }}, {{ after = \"{second}\" }}]",
             self.age()
         );
-        let empty = etd(&self.empty.uri(), "start = \"50h\"\nslice = \"24h\"");
+        let empty = etd(
+            &self.empty.as_ref().map(MockServer::uri).unwrap_or_default(),
+            "start = \"50h\"\nslice = \"24h\"",
+        );
         vec![
             etd(&vendor.etd_url, &etd_extra),
             empty.replace("[sources.etd]", "[sources.empty]"),
@@ -306,6 +309,14 @@ impl Scene {
         });
         assert_rows(&self.simulation, &rows, from, to);
         audit
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // It blocks when it ends, for good where the task has used up its turn.
+        let empty = self.empty.take();
+        std::thread::spawn(move || drop(empty));
     }
 }
 
