@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 /// No vendor's page has a hundredth of it.
 const MOST_ITEMS: usize = 100_000;
 
-/// A list's elements; reading one of more than [`MOST_ITEMS`] fails.
+/// A list's elements; reading one of more than `MOST_ITEMS` fails.
 #[derive(Debug, Default)]
 pub struct List<'a>(pub Vec<&'a RawValue>);
 
@@ -41,7 +41,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for List<'a> {
     }
 }
 
-/// The elements of a list; `None` for anything else and for a list of more than [`MOST_ITEMS`].
+/// The elements of a list; `None` for anything else and for a list of more than `MOST_ITEMS`.
 pub fn list(value: &str) -> Option<Vec<&RawValue>> {
     serde_json::from_str::<List<'_>>(value).ok().map(|list| list.0)
 }
