@@ -1,5 +1,6 @@
 //! What both syslog headers have in common.
 
+use super::fields::THREATS;
 use crate::domain::{event::Event, severity::Severity, slice::Stream};
 
 /// APP-NAME and TAG.
@@ -13,9 +14,6 @@ const ERROR: u8 = 3;
 const WARNING: u8 = 4;
 const NOTICE: u8 = 5;
 const INFORMATIONAL: u8 = 6;
-
-/// Verdicts that somebody should look at.
-const THREATS: [&str; 4] = ["bec", "scam", "phishing", "malicious"];
 
 /// PRI: threats are warnings, all else of the vendors' is informational. Not higher: a receiver
 /// that pages people on `error` and above must not do so for each e-mail. For the collector's own

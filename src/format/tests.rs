@@ -11,7 +11,7 @@ use crate::domain::{
 
 const TIME: i64 = 1_795_600_000_120;
 
-fn event(stream: Stream, json: &str) -> Event {
+pub(super) fn event(stream: Stream, json: &str) -> Event {
     let source = "etd-us".parse().unwrap();
     let id = EventId::new(&source, stream, "AAA=", 2);
     let tags = BTreeMap::from([("tenant".to_owned(), "acme \"1\"".to_owned())]);

@@ -1,0 +1,165 @@
+//! Events in the schemas of others: Elastic's ECS and OCSF. What a schema has a name for is under it,
+//! and the event as Postrider has it is in there whole.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+
+use super::{
+    fields::{self, Field, Kind},
+    view::{Texts, View},
+};
+use crate::domain::{event::Event, slice::Stream};
+
+mod tree;
+
+use tree::Tree;
+
+/// The names of an event's members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Schema {
+    /// The vendor's own, behind the member `postrider`.
+    #[default]
+    Postrider,
+    /// Elastic Common Schema 8.
+    Ecs,
+    /// Open Cybersecurity Schema Framework 1.3: Email Activity for messages, Base Event for the rest.
+    Ocsf,
+}
+
+/// The event as one JSON object on one line.
+pub fn json(event: &Event, schema: Schema) -> Cow<'_, str> {
+    match schema {
+        Schema::Postrider => Cow::Borrowed(&event.json),
+        Schema::Ecs => Cow::Owned(ecs(event)),
+        Schema::Ocsf => Cow::Owned(ocsf(event)),
+    }
+}
+
+fn ecs(event: &Event) -> String {
+    let view = View::new(event);
+    let mut tree = Tree::default();
+    fill(&view, &mut tree, |field| field.ecs, false);
+    let (kind, category, dataset) = match event.origin.stream {
+        Stream::Messages if fields::is_threat(&view) => ("alert", Some("email"), "cisco_etd.message"),
+        Stream::Messages => ("event", Some("email"), "cisco_etd.message"),
+        Stream::Summary => ("metric", Some("email"), "proofpoint_ser.summary"),
+        Stream::Entitlement => ("metric", None, "proofpoint_ser.entitlement"),
+        Stream::Health => ("event", None, "postrider.health"),
+    };
+    tree.text("ecs.version", "8.17.0");
+    tree.text("event.kind", kind);
+    if let Some(category) = category {
+        tree.text("event.category[]", category);
+        tree.text("event.type[]", "info");
+    }
+    tree.text("event.module", "postrider");
+    tree.text("event.dataset", dataset);
+    tree.raw("event.severity", fields::severity(&view).to_string());
+    let (vendor, product) = fields::device(event.origin.stream);
+    tree.text("observer.vendor", vendor);
+    tree.text("observer.product", product);
+    for (key, value) in &event.origin.tags {
+        tree.member_text(&["labels", key], value);
+    }
+    whole(&view, &mut tree, &["postrider"], &[record_name(event.origin.stream)]);
+    tree.finish()
+}
+
+/// Where the vendor's own members are in ECS.
+fn record_name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Messages => "cisco_etd",
+        Stream::Summary | Stream::Entitlement => "proofpoint_ser",
+        Stream::Health => "health",
+    }
+}
+
+/// Of OCSF 1.3: the class Email Activity and its activity Scan.
+const EMAIL: (u32, u32) = (4009, 3);
+/// Base Event, whose activity is Other.
+const BASE: (u32, u32) = (0, 99);
+
+fn ocsf(event: &Event) -> String {
+    let view = View::new(event);
+    let mut tree = Tree::default();
+    let (class, activity) = if event.origin.stream == Stream::Messages { EMAIL } else { BASE };
+    tree.raw("class_uid", class.to_string());
+    tree.raw("category_uid", (class / 1000).to_string());
+    tree.raw("activity_id", activity.to_string());
+    tree.raw("type_uid", (class * 100 + activity).to_string());
+    tree.raw("severity_id", severity_id(fields::severity(&view)).to_string());
+    let (vendor, product) = fields::device(event.origin.stream);
+    tree.text("metadata.version", "1.3.0");
+    tree.text("metadata.product.vendor_name", vendor);
+    tree.text("metadata.product.name", product);
+    tree.text("metadata.log_name", event.origin.source.as_str());
+    tree.text("metadata.log_provider", "postrider");
+    if event.origin.stream != Stream::Messages {
+        tree.text("activity_name", fields::title(event.origin.stream));
+    }
+    fill(&view, &mut tree, |field| field.ocsf, true);
+    whole(&view, &mut tree, &["unmapped", "postrider"], &["unmapped", "record"]);
+    tree.finish()
+}
+
+/// Informational, low, medium, high, critical.
+fn severity_id(severity: u8) -> u8 {
+    match severity {
+        0..=1 => 1,
+        2..=4 => 2,
+        5..=7 => 3,
+        8..=9 => 4,
+        _ => 5,
+    }
+}
+
+/// Puts every field that the schema has a path for into the tree.
+fn fill(
+    view: &View<'_>,
+    tree: &mut Tree,
+    path: impl Fn(&Field) -> Option<&'static str>,
+    milliseconds: bool,
+) {
+    let mut texts = Texts::new();
+    for field in fields::of(view.event.origin.stream) {
+        let Some(path) = path(field) else { continue };
+        field.texts(view, &mut texts);
+        if !path.contains("[]") {
+            texts.truncate(1);
+        }
+        for (index, text) in texts.iter().enumerate() {
+            let number = || text.parse::<f64>().is_ok_and(f64::is_finite);
+            match field.kind {
+                Kind::Number if number() => tree.raw_at(path, index, text.to_string()),
+                Kind::Flag if matches!(&**text, "true" | "false") => {
+                    tree.raw_at(path, index, text.to_string());
+                }
+                Kind::Time if milliseconds => match text.parse::<Timestamp>() {
+                    Ok(time) => tree.raw_at(path, index, time.as_millisecond().to_string()),
+                    Err(_) => tree.text_at(path, index, text),
+                },
+                _ => tree.text_at(path, index, text),
+            }
+        }
+    }
+}
+
+/// Puts Postrider's own member, and the vendor's as they came, into the tree.
+fn whole(view: &View<'_>, tree: &mut Tree, postrider: &[&str], record: &[&str]) {
+    if let Some(own) = view.value("postrider") {
+        tree.member_raw(postrider, own.get().to_owned());
+    }
+    let mut text = String::with_capacity(view.event.json.len());
+    text.push('{');
+    for (name, value) in view.vendors() {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&tree::quoted(name));
+        text.push(':');
+        text.push_str(value.get());
+    }
+    text.push('}');
+    tree.member_raw(record, text);
+}
