@@ -8,6 +8,8 @@ pub mod leef;
 mod pairs;
 pub mod rfc3164;
 pub mod rfc5424;
+pub mod schema;
+mod shorten;
 mod syslog_header;
 mod view;
 

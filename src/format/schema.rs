@@ -14,6 +14,7 @@ use crate::domain::{event::Event, slice::Stream};
 mod tree;
 
 use tree::Tree;
+pub(super) use tree::quoted;
 
 /// The names of an event's members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,7 +42,9 @@ fn ecs(event: &Event) -> String {
     let mut tree = Tree::default();
     fill(&view, &mut tree, |field| field.ecs, false);
     let (kind, category, dataset) = match event.origin.stream {
-        Stream::Messages if fields::is_threat(&view) => ("alert", Some("email"), "cisco_etd.message"),
+        Stream::Messages if fields::is_threat(&view) => {
+            ("alert", Some("email"), "cisco_etd.message")
+        }
         Stream::Messages => ("event", Some("email"), "cisco_etd.message"),
         Stream::Summary => ("metric", Some("email"), "proofpoint_ser.summary"),
         Stream::Entitlement => ("metric", None, "proofpoint_ser.entitlement"),
@@ -156,7 +159,7 @@ fn whole(view: &View<'_>, tree: &mut Tree, postrider: &[&str], record: &[&str]) 
         if text.len() > 1 {
             text.push(',');
         }
-        text.push_str(&tree::quoted(name));
+        text.push_str(&quoted(name));
         text.push(':');
         text.push_str(value.get());
     }

@@ -87,8 +87,8 @@ impl<'a> Element<'a> {
 
 impl<'a> Element<'a> {
     /// The names and texts of its members, without those that are empty.
-    pub(super) fn pairs(&self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
-        self.0.iter().filter_map(|member| Some((member.name.clone(), text(member.value)?)))
+    pub(super) fn pairs(self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
+        self.0.into_iter().filter_map(|member| Some((member.name, text(member.value)?)))
     }
 }
 

@@ -179,7 +179,11 @@ pub(super) fn direction_id<'a>(view: &View<'a>, texts: &mut Texts<'a>) {
 /// Counters that a revision adds, `name=value`, those that are not zero.
 pub(super) fn delta<'a>(view: &View<'a>, texts: &mut Texts<'a>) {
     view.each("postrider.delta.status", |status| {
-        texts.extend(status.pairs().filter(|(_, value)| *value != "0").map(pair));
+        for (name, value) in status.pairs() {
+            if &*value != "0" {
+                texts.push(pair((name, value)));
+            }
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Field, Kind,
     common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, REVISION, SOURCE, TAGS, TIME},
-    derived, first,
+    first,
 };
 
 pub(super) const FIELDS: &[Field] = &[

@@ -128,6 +128,6 @@ impl Node {
 }
 
 /// A text as a JSON string.
-pub(super) fn quoted(text: &str) -> String {
+pub(in crate::format) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
