@@ -10,6 +10,7 @@ pub mod rfc3164;
 pub mod rfc5424;
 pub mod schema;
 mod shorten;
+pub mod syslog_body;
 mod syslog_header;
 mod view;
 

@@ -8,13 +8,13 @@ use super::{
     pairs::{self, Key, Style},
     view::View,
 };
-use crate::{domain::event::Event, sink::Unfit};
+use crate::domain::event::Event;
 
 const STYLE: Style = Style { separator: b' ', escape, key };
 
-/// Appends the event in at most `room` bytes; where it cannot be shortened so far nothing is
-/// appended.
-pub fn append(event: &Event, room: usize, out: &mut Vec<u8>) -> Result<(), Unfit> {
+/// Appends the event in at most `room` bytes. `Err` has the fewest bytes that it can be made; nothing is
+/// appended then.
+pub fn append(event: &Event, room: usize, out: &mut Vec<u8>) -> Result<(), usize> {
     let start = out.len();
     let view = View::new(event);
     let stream = event.origin.stream;
@@ -31,10 +31,7 @@ pub fn append(event: &Event, room: usize, out: &mut Vec<u8>) -> Result<(), Unfit
     let header = out.len() - start;
     pairs::append(&view, &STYLE, room.saturating_sub(header), out).map_err(|too_long| {
         out.truncate(start);
-        let size = header + too_long.least;
-        Unfit(format!(
-            "shortened as far as possible the CEF has {size} bytes, and there is room for {room}"
-        ))
+        header + too_long.least
     })
 }
 

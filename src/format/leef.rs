@@ -10,17 +10,7 @@ use super::{
     pairs::{self, Key, Style},
     view::View,
 };
-use crate::{domain::event::Event, sink::Unfit};
-
-/// Which LEEF.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Version {
-    /// Tabs between the pairs. A relay that rewrites control characters, as rsyslog does by default,
-    /// breaks it.
-    V1,
-    #[default]
-    V2,
-}
+use crate::{config::Leef, domain::event::Event};
 
 const V1: Style = Style { separator: b'\t', escape: pairs::plain, key };
 const V2: Style = Style { separator: b'^', escape: without_caret, key };
@@ -28,21 +18,16 @@ const V2: Style = Style { separator: b'^', escape: without_caret, key };
 /// QRadar's own limit of a user's name.
 const LONGEST_USER: usize = 255;
 
-/// Appends the event in at most `room` bytes; where it cannot be shortened so far nothing is
-/// appended.
-pub fn append(
-    event: &Event,
-    version: Version,
-    room: usize,
-    out: &mut Vec<u8>,
-) -> Result<(), Unfit> {
+/// Appends the event in at most `room` bytes. `Err` has the fewest bytes that it can be made; nothing is
+/// appended then.
+pub fn append(event: &Event, version: Leef, room: usize, out: &mut Vec<u8>) -> Result<(), usize> {
     let start = out.len();
     let view = View::new(event);
     let (vendor, product) = fields::device(event.origin.stream);
     let class = fields::class(&view);
     let (number, delimiter, style) = match version {
-        Version::V1 => ("1.0", "", &V1),
-        Version::V2 => ("2.0", "^|", &V2),
+        Leef::V1 => ("1.0", "", &V1),
+        Leef::V2 => ("2.0", "^|", &V2),
     };
     let cat = event.change.as_str();
     let separator = char::from(style.separator);
@@ -56,10 +41,7 @@ pub fn append(
     let header = out.len() - start;
     pairs::append(&view, style, room.saturating_sub(header), out).map_err(|too_long| {
         out.truncate(start);
-        let size = header + too_long.least;
-        Unfit(format!(
-            "shortened as far as possible the LEEF has {size} bytes, and there is room for {room}"
-        ))
+        header + too_long.least
     })
 }
 

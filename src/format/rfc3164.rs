@@ -7,7 +7,7 @@ use std::io::Write;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{json, syslog_header};
+use super::syslog_header;
 use crate::domain::event::Event;
 
 const MONTHS: [&str; 12] =
@@ -24,7 +24,7 @@ impl Rfc3164 {
         Self { hostname: syslog_header::hostname(hostname) }
     }
 
-    /// Appends the message, without framing.
+    /// Appends the header with the space after it; the message follows.
     pub fn append(&self, event: &Event, out: &mut Vec<u8>) {
         write!(
             out,
@@ -35,7 +35,6 @@ impl Rfc3164 {
             syslog_header::APP_NAME,
         )
         .expect("writing to a Vec does not fail");
-        json::printable_line(&event.json, out);
     }
 }
 

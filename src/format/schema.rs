@@ -9,24 +9,15 @@ use super::{
     fields::{self, Field, Kind},
     view::{Texts, View},
 };
-use crate::domain::{event::Event, slice::Stream};
+use crate::{
+    config::Schema,
+    domain::{event::Event, slice::Stream},
+};
 
 mod tree;
 
 use tree::Tree;
 pub(super) use tree::quoted;
-
-/// The names of an event's members.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Schema {
-    /// The vendor's own, behind the member `postrider`.
-    #[default]
-    Postrider,
-    /// Elastic Common Schema 8.
-    Ecs,
-    /// Open Cybersecurity Schema Framework 1.3: Email Activity for messages, Base Event for the rest.
-    Ocsf,
-}
 
 /// The event as one JSON object on one line.
 pub fn json(event: &Event, schema: Schema) -> Cow<'_, str> {
@@ -34,6 +25,14 @@ pub fn json(event: &Event, schema: Schema) -> Cow<'_, str> {
         Schema::Postrider => Cow::Borrowed(&event.json),
         Schema::Ecs => Cow::Owned(ecs(event)),
         Schema::Ocsf => Cow::Owned(ocsf(event)),
+    }
+}
+
+/// Where Postrider's own member is.
+pub(super) fn own_member(schema: Schema) -> &'static [&'static str] {
+    match schema {
+        Schema::Postrider | Schema::Ecs => &["postrider"],
+        Schema::Ocsf => &["unmapped", "postrider"],
     }
 }
 

@@ -50,6 +50,7 @@ pub struct SplunkHec {
     index: Option<String>,
     gzip: bool,
     batch: BatchLimits,
+    schema: config::Schema,
     envelope: Hec,
     clock: Arc<dyn Clock>,
     route: Mutex<Route>,
@@ -106,6 +107,7 @@ impl SplunkHec {
             index: settings.index.clone(),
             gzip: settings.gzip,
             batch: sink.batch,
+            schema: sink.schema,
             envelope: Hec::new(settings.host.as_deref().unwrap_or(host), settings.index.as_deref()),
             clock,
             route: Mutex::new(route),
@@ -186,7 +188,7 @@ impl Sink for SplunkHec {
 
     fn frame(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Unfit> {
         let start = out.len();
-        self.envelope.append(event, out);
+        self.envelope.append(event, self.schema, out);
         let size = out.len() - start;
         if size > MAX_EVENT {
             out.truncate(start);

@@ -110,6 +110,7 @@ impl Bench {
             route: Route::default(),
             batch: self.sink.batch_limits(),
             max_in_flight: 1,
+            schema: Default::default(),
             kind: SinkKind::Stdout,
         };
         Deliverer::new(

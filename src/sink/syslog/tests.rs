@@ -25,6 +25,7 @@ fn settings(port: u16, transport: Transport) -> config::Syslog {
         framing: Framing::OctetCounting,
         header: SyslogHeader::Rfc5424,
         hostname: None,
+        payload: config::Payload::Json,
         enterprise_number: 32473,
         max_message: 8192,
         tls: Tls::default(),
