@@ -3,8 +3,7 @@
 use super::{Streams, address, route::route};
 use crate::{
     config::{
-        Acknowledgements, BatchLimits, File, Leef, Payload, Schema, Sink, SinkKind, SplunkHec,
-        Syslog, Transport,
+        BatchLimits, File, Leef, Payload, Schema, Sink, SinkKind, SplunkHec, Syslog, Transport,
         node::{Context, Key},
         raw::{
             BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,
@@ -74,13 +73,6 @@ fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, CommonKeys
         cx,
         "write where the collector's token is, such as { file = \"/etc/postrider/hec-token\" }",
     );
-    if keys.acknowledgements.value == Some(Acknowledgements::Required) {
-        cx.error(
-            &keys.acknowledgements.path,
-            "`acknowledgements = \"required\"` is not built yet; use \"auto\", which asks for \
-             acknowledgements where the token has them switched on",
-        );
-    }
     let http = address::http(cx, keys.http);
     let hec = (|| {
         Some(SplunkHec {
