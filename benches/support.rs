@@ -9,12 +9,22 @@ use std::{
     net::TcpStream,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail, ensure};
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::{
+    sys::{
+        resource::{UsageWho, getrusage},
+        signal::{Signal, kill},
+    },
+    unistd::Pid,
+};
+
+pub(crate) use self::process::Sample;
+
+mod process;
 
 const POSTRIDER: &str = env!("CARGO_BIN_EXE_postrider");
 /// As an argument: run the rest as a child and say what it used. A process of its own, because
@@ -191,15 +201,35 @@ impl Daemon {
         Ok(Self(command.arg("--config").arg(config).arg("run").spawn()?))
     }
 
+    /// The same, with what it says added to `log`.
+    pub(crate) fn start_logging(config: &Path, log: &Path) -> anyhow::Result<Self> {
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let mut command = Command::new(POSTRIDER);
+        command.arg("--config").arg(config).arg("run").stdin(Stdio::null()).stderr(log);
+        Ok(Self(command.spawn()?))
+    }
+
     /// Bytes of memory: now, and at most so far.
     pub(crate) fn memory(&self) -> anyhow::Result<(u64, u64)> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id()))?;
-        let value = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            let kib: u64 = line.trim_start_matches(':').trim().strip_suffix(" kB")?.parse().ok()?;
-            Some(kib * 1024)
-        };
-        value("VmRSS").zip(value("VmHWM")).context("no memory in /proc")
+        self.sample().map(|sample| (sample.memory, sample.peak))
+    }
+
+    pub(crate) fn sample(&self) -> anyhow::Result<Sample> {
+        Sample::of(self.0.id())
+    }
+
+    /// Its exit status, if it ended.
+    pub(crate) fn ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.0.try_wait()?)
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill(Pid::from_raw(i32::try_from(self.0.id())?), signal)?)
+    }
+
+    /// Waits for its end.
+    pub(crate) fn wait(mut self) -> anyhow::Result<ExitStatus> {
+        Ok(self.0.wait()?)
     }
 }
 
@@ -208,6 +238,17 @@ impl Drop for Daemon {
         drop(self.0.kill());
         drop(self.0.wait());
     }
+}
+
+/// Runs a command of postrider to its end: what it printed, and how long it took.
+pub(crate) fn run(config: &Path, arguments: &[&str]) -> anyhow::Result<(String, Duration)> {
+    let begun = Instant::now();
+    let mut command = Command::new(POSTRIDER);
+    let output = command.arg("--config").arg(config).args(arguments).output()?;
+    let took = begun.elapsed();
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{arguments:?}: {}: {complaint}", output.status);
+    Ok((String::from_utf8(output.stdout)?, took))
 }
 
 fn stats(url: Option<&str>) -> anyhow::Result<serde_json::Value> {

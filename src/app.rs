@@ -16,16 +16,18 @@ use crate::{
         backfill::{self, Scope},
     },
     config::{self, Config, Schedule, SinkKind, Vendor},
-    deliver::Deliverer,
+    deliver::{self, Deliverer},
     fault,
     health::{self, Watch},
     http,
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
     sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
-    source::{Source, cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
+    source::{
+        Source, cisco_etd::CiscoEtd, pace::Pace, places::Places, proofpoint_ser::ProofpointSer,
+    },
     store::{Store, budget::day, slices::RequestId},
-    supervisor::{End, Stop, Supervisor, Until},
+    supervisor::{self, End, Stop, Supervisor, Until},
 };
 
 /// How long a running system goes on.
@@ -38,6 +40,9 @@ pub enum Mode {
     Once { patience: Duration },
     /// Until one backfill is worked off and all is delivered; given up like `Once`.
     Backfill { request: RequestId, patience: Duration },
+    /// Until the dead letters that were asked for are sent again, and what else their sinks wait
+    /// for; given up like `Once`.
+    Replay { patience: Duration },
 }
 
 impl Mode {
@@ -45,7 +50,7 @@ impl Mode {
         match self {
             Self::Daemon => Scope::Everything,
             // A backfill may take hours; whoever runs this each minute waits for what is new.
-            Self::Once { .. } => Scope::Due,
+            Self::Once { .. } | Self::Replay { .. } => Scope::Due,
             Self::Backfill { request, .. } => Scope::Only(request),
         }
     }
@@ -75,28 +80,63 @@ pub struct Running {
 
 const COLLECT: &str = "collect ";
 
+/// How often the parts look around by themselves, when nothing wakes them.
+#[derive(Debug, Clone, Copy)]
+pub struct Rhythm {
+    /// Each task, as its clock may have been stepped.
+    pub tasks: Duration,
+    pub health: Duration,
+    pub rest: Duration,
+    /// For backfills that commands asked for.
+    pub requests: Duration,
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self {
+            tasks: supervisor::LOOK,
+            health: health::EVERY,
+            rest: rest::EVERY,
+            requests: backfill::LOOK,
+        }
+    }
+}
+
 /// Wires the parts and starts them.
 pub async fn start(
     config: &Config,
     store: Store,
     clock: Arc<dyn Clock>,
+    rng: StdRng,
+    mode: Mode,
+) -> anyhow::Result<Running> {
+    start_at(config, store, clock, rng, mode, Rhythm::default()).await
+}
+
+/// The same in another rhythm, for whoever has days to live through in a moment.
+pub async fn start_at(
+    config: &Config,
+    store: Store,
+    clock: Arc<dyn Clock>,
     mut rng: StdRng,
     mode: Mode,
+    rhythm: Rhythm,
 ) -> anyhow::Result<Running> {
     store.set_sinks(config.sinks.keys().cloned().collect()).await?;
     let stop = Stop::default();
     let collected = CancellationToken::new();
-    let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random());
-    let mut parts = Parts { store, clock, rng, mode, stop, supervisor, collected };
-    let mut wakes = Vec::new();
-    for sink in config.sinks.values() {
-        wakes.push(parts.start_sink(sink)?);
+    let supervisor = Supervisor::new(clock.clone(), stop.clone(), rng.random(), rhythm.tasks);
+    let places = Places::default();
+    let mut parts = Parts { store, clock, rng, mode, rhythm, stop, supervisor, collected, places };
+    let mut wakes = BTreeMap::new();
+    for sink in sinks(config, &parts.store, mode)? {
+        wakes.insert(sink.name.to_string(), parts.start_sink(sink)?);
     }
     let mut crons = Vec::new();
     let mut asked = BTreeMap::new();
     let sources = sources(config, &parts.store, mode)?;
     let collecting = sources.len();
-    for source in sources {
+    for (number, source) in sources.into_iter().enumerate() {
         let activation = parts.start_source(source, config.state.max_spool)?;
         if mode != Mode::Daemon {
             continue;
@@ -104,16 +144,27 @@ pub async fn start(
         asked.insert(source.name.to_string(), activation.wake());
         match &source.schedule {
             Schedule::Every(every) => {
-                let timer = schedule::every(*every, activation);
+                let timer = schedule::every_by_turns(*every, number, collecting, activation);
                 parts.assist(format!("timer {}", source.name), timer);
             }
-            Schedule::Cron(cron) => crons.push((cron.clone(), activation)),
+            Schedule::Cron(cron) => {
+                let (clock, missed) = (parts.clock.clone(), activation.clone());
+                let missed = schedule::missed_ticks(cron.clone(), clock, missed);
+                parts.assist(format!("ticks {}", source.name), missed);
+                crons.push((cron.clone(), activation));
+            }
         }
     }
-    parts.start_helpers(config, wakes);
+    parts.start_helpers(config, wakes.values().cloned().collect());
     let watch = parts.start_watch(config);
     if mode == Mode::Daemon {
-        parts.assist("requests".into(), backfill::bell(parts.store.clone(), asked));
+        let requests = backfill::bell(parts.store.clone(), asked, rhythm.requests);
+        parts.assist("requests".into(), requests);
+        let replays = deliver::bell(parts.store.clone(), wakes, rhythm.requests);
+        parts.assist("replays".into(), replays);
+    }
+    if let Mode::Replay { .. } = mode {
+        parts.collected.cancel();
     }
     Ok(Running {
         supervisor: parts.supervisor,
@@ -125,14 +176,30 @@ pub async fn start(
     })
 }
 
+/// The sinks to deliver to: all, or those for which a replay was asked.
+fn sinks<'c>(
+    config: &'c Config,
+    store: &Store,
+    mode: Mode,
+) -> anyhow::Result<Vec<&'c config::Sink>> {
+    let mut sinks: Vec<_> = config.sinks.values().collect();
+    if let Mode::Replay { .. } = mode {
+        let open = store.open_replays()?;
+        sinks.retain(|sink| open.iter().any(|(_, name)| name == sink.name.as_str()));
+    }
+    Ok(sinks)
+}
+
 /// The sources to collect: all, or that of the backfill.
 fn sources<'c>(
     config: &'c Config,
     store: &Store,
     mode: Mode,
 ) -> anyhow::Result<Vec<&'c config::Source>> {
-    let Mode::Backfill { request: id, .. } = mode else {
-        return Ok(config.sources.values().collect());
+    let id = match mode {
+        Mode::Daemon | Mode::Once { .. } => return Ok(config.sources.values().collect()),
+        Mode::Replay { .. } => return Ok(Vec::new()),
+        Mode::Backfill { request, .. } => request,
     };
     let request = store.request(id)?.with_context(|| format!("there is no backfill {id}"))?;
     let source = config.sources.values().find(|source| source.name.as_str() == request.source);
@@ -181,9 +248,12 @@ struct Parts {
     clock: Arc<dyn Clock>,
     rng: StdRng,
     mode: Mode,
+    rhythm: Rhythm,
     stop: Stop,
     supervisor: Supervisor,
     collected: CancellationToken,
+    /// For the calls of all sources.
+    places: Places,
 }
 
 impl Parts {
@@ -193,10 +263,11 @@ impl Parts {
         max_spool: u64,
     ) -> anyhow::Result<Arc<Activation>> {
         let today = day(self.clock.now());
-        let pace = Arc::new(match self.store.calls(&config.name, &today)? {
+        let pace = match self.store.calls(&config.name, &today)? {
             0 => Pace::new(config.rate_limit),
             _ => Pace::resumed(config.rate_limit),
-        });
+        };
+        let pace = Arc::new(pace.within(self.places.clone()));
         match source(config, &pace, &self.clock)? {
             AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
             AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),
@@ -215,7 +286,7 @@ impl Parts {
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let due = CancellationToken::new();
         due.cancel();
-        let activation = Arc::new(Activation::default());
+        let activation = Arc::new(Activation::of(&config.name));
         // What came due while the process did not run is due now.
         activation.activate();
         let (wake, activated) = (activation.wake(), activation.clone());
@@ -274,7 +345,7 @@ impl Parts {
         if self.mode == Mode::Daemon {
             let (store, activation) = (self.store.clone(), Arc::new(Activation::default()));
             let wake = activation.wake();
-            self.assist("rest timer".into(), schedule::every(rest::EVERY, activation));
+            self.assist("rest timer".into(), schedule::every(self.rhythm.rest, activation));
             let rest = move || Rest::new(store.clone());
             self.supervisor.start("rest".into(), wake, Until::Stopped, rest);
         }
@@ -292,12 +363,15 @@ impl Parts {
     fn start_watch(&mut self, config: &Config) -> Option<Watch> {
         let (store, clock) = (self.store.clone(), self.clock.clone());
         let watch = Watch::new(Arc::new(config.clone()), store, clock);
-        if self.mode != Mode::Daemon {
-            return Some(watch);
+        match self.mode {
+            Mode::Daemon => {}
+            Mode::Once { .. } | Mode::Backfill { .. } => return Some(watch),
+            // What has changed is told by the next process that delivers what is told.
+            Mode::Replay { .. } => return None,
         }
         let activation = Arc::new(Activation::default());
         let wake = activation.wake();
-        self.assist("health timer".into(), schedule::every(health::EVERY, activation));
+        self.assist("health timer".into(), schedule::every(self.rhythm.health, activation));
         let make = move || watch.clone();
         self.supervisor.start("health".into(), wake, Until::Stopped, make);
         None
@@ -308,6 +382,8 @@ impl Parts {
         let (soft, collected) = (self.stop.soft.clone(), self.collected.clone());
         self.supervisor.assist(name, async move {
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 () = work => {}
                 () = soft.cancelled() => {}
                 () = collected.cancelled() => {}
@@ -318,9 +394,9 @@ impl Parts {
     fn until(&self, after: CancellationToken) -> Until {
         match self.mode {
             Mode::Daemon => Until::Stopped,
-            Mode::Once { patience } | Mode::Backfill { patience, .. } => {
-                Until::Done { after, patience }
-            }
+            Mode::Once { patience }
+            | Mode::Backfill { patience, .. }
+            | Mode::Replay { patience } => Until::Done { after, patience },
         }
     }
 }

@@ -4,12 +4,13 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::heap;
+use crate::{failpoint, heap};
 
 pub mod backfill;
 pub mod check;
 pub mod config;
 pub mod coverage;
+pub mod dead_letters;
 pub mod demo;
 mod layout;
 pub mod once;
@@ -48,6 +49,8 @@ enum Command {
     Status(status::Args),
     /// Show what was collected, what is missing and why.
     Coverage(coverage::Args),
+    /// Show, send again or drop what sinks refused for good.
+    DeadLetters(dead_letters::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
     Simulate(Box<simulate::Args>),
     /// Print the configuration's schema or an example.
@@ -83,6 +86,7 @@ impl From<Exit> for ExitCode {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    failpoint::obey_environment();
     heap::share();
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -113,6 +117,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Coverage(args) => coverage::run(file, args),
+        Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),
     }
@@ -122,6 +127,12 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
 #[expect(clippy::print_stderr, reason = "the command line speaks to people here")]
 fn complain(text: &str) {
     eprintln!("postrider: {text}");
+}
+
+/// A line on standard error that stands for itself.
+#[expect(clippy::print_stderr, reason = "the command line speaks to people here")]
+fn say(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Data on standard output. A reader that went away (`| head`) is no failure.

@@ -2,11 +2,29 @@
 
 use std::sync::Mutex;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-/// Tells the wall-clock time in UTC.
+mod steady;
+
+pub use steady::SteadyClock;
+
+/// Tells the time in UTC.
 pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
+
+    /// Hears what time it is by a vendor's answer; `None` where an answer does not say.
+    fn hear(&self, _theirs: Option<Timestamp>) {}
+
+    /// Whether anybody but this machine has said what time it is. Before, nothing is given up or
+    /// forgotten for its age.
+    fn is_confirmed(&self) -> bool {
+        true
+    }
+
+    /// How far the machine's clock is ahead of the time, where they differ by more than a minute.
+    fn off(&self) -> Option<SignedDuration> {
+        None
+    }
 }
 
 /// The machine's clock.

@@ -7,6 +7,8 @@ pub(crate) mod compose;
 mod diff;
 mod fetch;
 mod forget;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod histories;
 mod keep;
@@ -18,6 +20,8 @@ pub mod react;
 mod reconcile;
 mod spend;
 mod standing;
+#[cfg(test)]
+mod steps;
 #[cfg(test)]
 mod testing;
 mod vanish;

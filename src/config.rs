@@ -17,6 +17,8 @@ use crate::domain::{
 mod check;
 mod environment;
 mod example;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod load;
 mod node;
 mod problem;

@@ -172,8 +172,8 @@ pub fn union(mut intervals: Vec<Interval>) -> Vec<Interval> {
 }
 
 /// Checks that what is recorded of a stream accounts for each instant that was asked for, once.
-#[cfg(test)]
-pub(crate) fn assert_whole(recorded: crate::store::coverage::Recorded, due: Timestamp) {
+#[cfg(any(test, feature = "testing"))]
+pub fn assert_whole(recorded: crate::store::coverage::Recorded, due: Timestamp) {
     let frontier = recorded.frontier;
     // Of live slices not even the store's own rows overlap, and they leave nothing out.
     let mut live: Vec<Interval> = Vec::new();
@@ -199,7 +199,7 @@ pub(crate) fn assert_whole(recorded: crate::store::coverage::Recorded, due: Time
 }
 
 /// Checks that pieces follow each other without overlap, and make up what was asked for.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 fn assert_tiled(asked: &[Interval], pieces: &[Piece<'_>]) {
     for pair in pieces.windows(2) {
         assert!(pair[0].interval.end() <= pair[1].interval.start(), "{pair:?}");

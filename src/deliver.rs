@@ -2,6 +2,10 @@
 //! the sink accepted.
 
 mod batch;
+mod letters;
+mod marking;
+mod parts;
 mod task;
 
+pub use letters::bell;
 pub use task::{Deliverer, Flush};

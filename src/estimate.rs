@@ -12,6 +12,7 @@ use self::slices::Lengths;
 use crate::{config, domain::slice::Interval};
 
 mod advice;
+mod memo;
 mod pages;
 mod slices;
 mod ticks;

@@ -1,5 +1,9 @@
 //! Named places where a test makes the process die or the store fail. Without the feature `testing`
 //! there is nothing here, and nothing at the places.
+//!
+//! The built binary, where it has the feature, takes its orders from the environment:
+//! `POSTRIDER_FAIL_POINT=commit-page:before:3` kills it when it is there for the third time, by a
+//! SIGKILL to itself; `POSTRIDER_FAIL_POINT_LOG=FILE` has each place written down that it reaches.
 
 /// What happens at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +25,11 @@ pub enum Moment {
 /// Sending a batch; transactions are places by their own names, reads are `read`.
 pub const SEND: &str = "send";
 pub const READ: &str = "read";
+/// Asking a vendor for a page.
+pub const FETCH: &str = "fetch";
+/// Making the store's file, and each step that brings it to this version's schema.
+pub const CREATE: &str = "create";
+pub const MIGRATE: &str = "migrate";
 
 #[cfg(feature = "testing")]
 mod enabled {
@@ -52,16 +61,36 @@ mod enabled {
             .or_else(|| EVERYWHERE.get().map(|decide| decide(place, moment)))
             .unwrap_or(Verdict::GoOn)
     }
+
+    /// Reaches a place at the store's opening, where only a whole process can die.
+    pub fn open(place: &'static str, moment: Moment) {
+        if let Some(decide) = EVERYWHERE.get() {
+            decide(place, moment);
+        }
+    }
 }
 
 #[cfg(feature = "testing")]
-pub use enabled::{reach, set_everywhere, set_here};
+mod environment;
+
+#[cfg(feature = "testing")]
+pub use enabled::{open, reach, set_everywhere, set_here};
+#[cfg(feature = "testing")]
+pub use environment::obey as obey_environment;
+
+#[cfg(not(feature = "testing"))]
+#[inline]
+pub fn obey_environment() {}
 
 #[cfg(not(feature = "testing"))]
 #[inline]
 pub fn reach(_: &'static str, _: Moment) -> Verdict {
     Verdict::GoOn
 }
+
+#[cfg(not(feature = "testing"))]
+#[inline]
+pub fn open(_: &'static str, _: Moment) {}
 
 /// Reaches a place at which only dying is possible.
 pub async fn pass(place: &'static str, moment: Moment) {

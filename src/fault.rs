@@ -75,7 +75,7 @@ impl Fault {
     }
 }
 
-/// `error` and its causes, joined with `: `.
+/// `error` and its causes, joined with `: `: one line, whatever a peer put into it.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -84,7 +84,15 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         text.push_str(&next.to_string());
         cause = next.source();
     }
-    text
+    text.chars().map(tame).collect()
+}
+
+/// A character as it may reach a terminal or a log's line: a space for one that would command the
+/// terminal, end the line or turn the order of what is read around.
+pub fn tame(c: char) -> char {
+    let turns =
+        matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if c.is_control() || turns { ' ' } else { c }
 }
 
 impl fmt::Display for Fault {
@@ -106,15 +114,25 @@ pub fn backoff(attempt: u32, base: Duration, cap: Duration, rng: &mut impl Rng) 
     whole.mul_f64(rng.random_range(0.5..=1.0))
 }
 
-/// Reads a `Retry-After` header: seconds, or an HTTP date that is compared with `now`.
-/// What cannot be read counts as absent; a date in the past as zero.
+/// Nobody is to wait longer because somebody else's clock, or a typing error, says so.
+const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+
+/// Reads a `Retry-After` header: seconds, or an HTTP date that is compared with `now`; at most a
+/// day. What cannot be read counts as absent; a date in the past as zero.
 pub fn retry_after(header: Option<&str>, now: jiff::Timestamp) -> Option<Duration> {
     let text = header?.trim();
-    if let Ok(seconds) = text.parse::<u64>() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = jiff::Timestamp::try_from(httpdate::parse_http_date(text).ok()?).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or(Duration::ZERO))
+    let wait = if let Ok(seconds) = text.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        Duration::try_from(http_date(text)?.duration_since(now)).unwrap_or(Duration::ZERO)
+    };
+    Some(wait.min(LONGEST_WAIT))
+}
+
+/// Reads an HTTP date; a leap second as the second before it.
+pub fn http_date(text: &str) -> Option<jiff::Timestamp> {
+    let text = text.replace(":60 ", ":59 ");
+    jiff::Timestamp::try_from(httpdate::parse_http_date(&text).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -140,8 +158,13 @@ mod tests {
         assert_eq!(retry_after(Some(" 7 "), now), Some(Duration::from_secs(7)));
         let date = Some("Fri, 20 Nov 2026 08:00:30 GMT");
         assert_eq!(retry_after(date, now), Some(Duration::from_secs(30)));
+        let leap = Some("Fri, 20 Nov 2026 08:00:60 GMT");
+        assert_eq!(retry_after(leap, now), Some(Duration::from_secs(59)));
         let past = Some("Fri, 20 Nov 2026 07:00:30 GMT");
         assert_eq!(retry_after(past, now), Some(Duration::ZERO));
+        for long in ["18446744073709551615", "1795166100", "Fri, 31 Dec 2100 23:59:59 GMT"] {
+            assert_eq!(retry_after(Some(long), now), Some(LONGEST_WAIT), "{long}");
+        }
         assert_eq!(retry_after(Some("soon"), now), None);
         assert_eq!(retry_after(None, now), None);
     }
@@ -150,5 +173,7 @@ mod tests {
     fn a_chain_names_each_cause_once() {
         let fault = Fault::transient("reading the answer").caused_by("connection reset");
         assert_eq!(fault.chain(), "reading the answer: connection reset");
+        let hostile = Fault::transient("a\r\nb").caused_by("\u{1b}[2J\u{9b}\u{202e}\u{2028}c");
+        assert_eq!(hostile.chain(), "a  b:  [2J   c");
     }
 }

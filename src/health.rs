@@ -59,11 +59,14 @@ impl Watch {
         let mut held = BTreeMap::new();
         for (name, source) in &self.config.sources {
             let Some(expected) = self.expected.get(name) else { continue };
+            // What is expected is looked up anew each hour: others have their turn between two.
+            tokio::task::yield_now().await;
             if let Some(waits) = budget::held(&self.store, source, expected, now)? {
                 held.insert(name.clone(), waits);
             }
         }
-        let matters = matters::all(&self.config, &facts, &held, &said, now);
+        let mut matters = matters::all(&self.config, &facts, &held, &said, now);
+        matters.extend(matters::clock::matter(self.clock.off()));
         let turns = turns::turns(&said, matters, now);
         if turns.is_empty() {
             return Ok(0);

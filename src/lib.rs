@@ -15,11 +15,14 @@ pub mod estimate;
 pub mod failpoint;
 pub mod fault;
 pub mod format;
+#[cfg(feature = "testing")]
+pub mod fuzzing;
 pub mod health;
 pub mod heap;
 pub mod http;
 pub mod rest;
 pub mod schedule;
+pub mod secrecy;
 pub mod simulator;
 pub mod sink;
 pub mod source;

@@ -53,7 +53,7 @@ pub use self::{
     desk::CallStats,
     etd::{EtdOptions, LastToken, Quirks, TotalSize, UrlStyle},
     faults::{FaultKind, Faults},
-    hec::{HecOptions, HecStats},
+    hec::{AckAnswers, HecOptions, HecStats},
     ledger::{Received, ReceivedStats},
     limiter::{Limits, Rate},
     ser::{RowTruth, SerOptions, Shape},
@@ -151,9 +151,18 @@ pub struct Simulation {
     tasks: TaskTracker,
 }
 
+/// One of the simulated HTTP servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum At {
+    Etd,
+    Ser,
+    Hec,
+}
+
 impl Simulation {
-    pub async fn start(options: Options) -> anyhow::Result<Self> {
-        let Options { seed, clock, faults, etd, ser, hec, syslog_close_every, listen } = options;
+    /// Servers that listen nowhere: they are asked by [`Simulation::answer`] only.
+    pub fn without_network(options: Options) -> anyhow::Result<Self> {
+        let Options { seed, clock, faults, etd, ser, hec, listen, .. } = options;
         let now = clock.now();
         let day_ago = now.checked_sub(Span::new().hours(24)).unwrap_or(now);
         let range = etd.range.unwrap_or([day_ago, now]);
@@ -165,8 +174,17 @@ impl Simulation {
         let ser = Arc::new(Ser::new(desk(3, ser.limits), ser));
         let syslog = Arc::new(Ledger::new(hec.content));
         let hec = Arc::new(Hec::new(desk(4, hec.limits), hec, Arc::clone(&syslog)));
-
+        let [etd_url, ser_url, hec_url] =
+            ["etd", "ser", "hec"].map(|name| format!("https://{name}.invalid"));
+        let syslog_addr = (listen.ip, listen.syslog).into();
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Ok(Self { etd_url, ser_url, hec_url, syslog_addr, etd, ser, hec, syslog, stop, tasks })
+    }
+
+    pub async fn start(options: Options) -> anyhow::Result<Self> {
+        let (listen, close) = (options.listen, options.syslog_close_every);
+        let mut all = Self::without_network(options)?;
+        let (stop, tasks) = (all.stop.clone(), all.tasks.clone());
         let serve = async |port, server: Arc<dyn Server>| {
             let (listener, address) = bind(listen.ip, port).await?;
             let router = Router::new().fallback(handle).with_state(server);
@@ -177,24 +195,43 @@ impl Simulation {
             });
             anyhow::Ok(format!("http://{address}"))
         };
-        let etd_url = serve(listen.etd, Arc::clone(&etd) as _).await?;
-        let ser_url = serve(listen.ser, Arc::clone(&ser) as _).await?;
-        let hec_url = serve(listen.hec, Arc::clone(&hec) as _).await?;
-        let (listener, syslog_addr) = bind(listen.ip, listen.syslog).await?;
-        let ledger = Arc::clone(&syslog);
-        let close = syslog_close_every;
+        all.etd_url = serve(listen.etd, Arc::clone(&all.etd) as _).await?;
+        all.ser_url = serve(listen.ser, Arc::clone(&all.ser) as _).await?;
+        all.hec_url = serve(listen.hec, Arc::clone(&all.hec) as _).await?;
+        let (listener, address) = bind(listen.ip, listen.syslog).await?;
+        all.syslog_addr = address;
+        let ledger = Arc::clone(&all.syslog);
         tasks.spawn(syslog::serve(listener, ledger, close, stop.clone(), tasks.clone()));
-        Ok(Self { etd_url, ser_url, hec_url, syslog_addr, etd, ser, hec, syslog, stop, tasks })
+        Ok(all)
+    }
+
+    /// Answers one request in the caller's own thread.
+    pub fn answer(&self, at: At, parts: &Parts, body: &Bytes) -> Response<Body> {
+        match at {
+            At::Etd => self.etd.answer(parts, body),
+            At::Ser => self.ser.answer(parts, body),
+            At::Hec => self.hec.answer(parts, body),
+        }
     }
 
     /// What the ETD vendor holds now, message by message.
     pub fn truth(&self) -> impl Iterator<Item = MessageTruth> + Send + 'static {
-        self.etd.world.truth(self.etd.desk.now(), true)
+        self.truth_at(self.etd.desk.now())
+    }
+
+    /// What it held then, as far as it is known now: late arrivals count as always there.
+    pub fn truth_at(&self, then: Timestamp) -> impl Iterator<Item = MessageTruth> + Send + 'static {
+        self.etd.world.truth(then, true)
     }
 
     /// What the SER vendor would tell now about the window [start, end).
     pub fn summary(&self, window: [Timestamp; 2]) -> Vec<RowTruth> {
-        self.ser.relay.rows(window, self.ser.desk.now())
+        self.summary_at(window, self.ser.desk.now())
+    }
+
+    /// What it would have told then, with the names of now.
+    pub fn summary_at(&self, window: [Timestamp; 2], then: Timestamp) -> Vec<RowTruth> {
+        self.ser.relay.rows(window, then)
     }
 
     /// The events that reached the HTTP event collector, by event id.
@@ -245,6 +282,17 @@ impl Simulation {
 
     pub fn set_hec_faults(&self, faults: Faults) {
         self.hec.desk.set_faults(faults);
+    }
+
+    /// Changes how the HTTP event collector behaves from now on, but for its limits.
+    pub fn change_hec(&self, change: impl FnOnce(&mut HecOptions)) {
+        self.hec.change(change);
+    }
+
+    /// As a restart of the HTTP event collector does: all channels count anew, and what they knew
+    /// of batches is forgotten.
+    pub fn forget_hec_channels(&self) {
+        self.hec.forget_channels();
     }
 
     /// Stops listening and waits for the calls in progress.

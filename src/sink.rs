@@ -45,6 +45,12 @@ pub trait Sink: Send + Sync + 'static {
         frames: &[std::ops::Range<usize>],
     ) -> impl Future<Output = Outcome> + Send;
 
+    /// How many batches may be on their way at a time. More than `max_in_flight` where most of them
+    /// only wait for a late word of the destination.
+    fn most_on_the_way(&self, max_in_flight: usize) -> usize {
+        max_in_flight
+    }
+
     /// Tries the destination without leaving an event there where that is possible; the text says
     /// what was found, a fault what to mend.
     fn probe(&self) -> impl Future<Output = Result<String, Fault>> + Send;

@@ -13,14 +13,18 @@ use crate::{
         usage::Reading,
     },
     fault::Fault,
+    http::Room,
 };
 
 pub mod cisco_etd;
 pub mod pace;
+pub mod places;
 pub mod proofpoint_ser;
 
 mod answer;
 mod bearer;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 mod text;
 mod when;
 
@@ -54,6 +58,8 @@ pub struct Page {
     pub server_time: Option<Timestamp>,
     /// Oddities worth a line in the log, each a sentence part that names the record.
     pub warnings: Vec<String>,
+    /// What a large answer takes of the room for such, until the page is dropped.
+    pub room: Option<Room>,
 }
 
 /// A licence as the vendor tells it, and what is used of it.

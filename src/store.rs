@@ -5,9 +5,9 @@
 //! be true together is one named transaction.
 
 use std::{
-    fs::{File, OpenOptions, TryLockError},
+    fs::{File, OpenOptions, Permissions, TryLockError},
     io::{Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -23,12 +23,18 @@ pub mod budget;
 pub mod conditions;
 pub mod coverage;
 pub mod dead_letters;
+pub mod disk;
+mod file;
+mod free;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
 pub mod health;
 pub mod ledger;
 pub mod licence;
 pub mod migrations;
 pub mod reconciliation;
 pub mod requests;
+pub mod room;
 pub mod sinks;
 pub mod slices;
 pub mod spool;
@@ -37,6 +43,9 @@ mod writer;
 pub const FILE: &str = "postrider.db";
 const LOCK: &str = "postrider.lock";
 const LOCK_TRIES: u32 = 100;
+/// Who only reads has no writer.
+const NOBODY: Option<(Connection, Start)> = None;
+type Start = fn(file::WriterFile) -> writer::Writer;
 
 /// Of SQLite, as it counts: minus KiB. Holds the ledger's present hours.
 const WRITER_CACHE: i64 = -6_000;
@@ -61,6 +70,10 @@ pub enum StoreError {
         path.display()
     )]
     Corrupt { path: PathBuf, detail: String },
+    #[error("the store {} cannot be used for now ({detail}); look at the disk: its space, how it is mounted, its errors; nothing is lost", path.display())]
+    Unusable { path: PathBuf, detail: String },
+    #[error("the spool is full: a sink does not keep up; the vendor keeps the data")]
+    SpoolFull,
     #[error("the transaction {name} failed")]
     Transaction { name: &'static str, source: rusqlite::Error },
     #[error("the commit of {name} failed: {detail}")]
@@ -74,7 +87,14 @@ pub enum StoreError {
 impl StoreError {
     /// Whether it may go away while the process runs: a full disk, an I/O error.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Transaction { .. } | Self::Commit { .. } | Self::Read { .. })
+        matches!(
+            self,
+            Self::Transaction { .. }
+                | Self::Commit { .. }
+                | Self::Read { .. }
+                | Self::Unusable { .. }
+                | Self::SpoolFull
+        )
     }
 }
 
@@ -91,6 +111,8 @@ struct Shared {
     spooled: watch::Sender<u64>,
     chunks: Mutex<spool::Cache>,
     codec: block::Codec,
+    disk: Arc<disk::Disk>,
+    room: Arc<room::Room>,
     _lock: Option<File>,
 }
 
@@ -108,7 +130,7 @@ impl Store {
 
     fn open_with(
         directory: &Path,
-        start: impl FnOnce(Connection) -> writer::Writer,
+        start: impl FnOnce(file::WriterFile) -> writer::Writer,
     ) -> Result<Self, StoreError> {
         let unusable = |source| StoreError::Directory { path: directory.to_owned(), source };
         std::fs::DirBuilder::new()
@@ -120,13 +142,15 @@ impl Store {
         let path = directory.join(FILE);
         let create = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         drop(create.map_err(unusable)?);
+        failpoint::open(failpoint::CREATE, Moment::After);
+        keep_private(&path);
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
         migrations::check(&connection, &path)?;
         migrations::run(&mut connection, &path)?;
         let next = connection
             .query_row("SELECT value FROM gauge WHERE name = 'next_seq'", [], |row| row.get(0))
             .map_err(|source| damaged(&path, &source))?;
-        Ok(Self::with(path, Some(start(connection)), next, Some(lock)))
+        Ok(Self::with(path, Some((connection, start)), next, Some(lock)))
     }
 
     /// Opens an existing store to look at it, beside a running daemon or without one.
@@ -137,7 +161,7 @@ impl Store {
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
         migrations::known(&connection, &path)?;
-        let store = Self::with(path, None, 0, None);
+        let store = Self::with(path, NOBODY, 0, None);
         store.give_back(connection);
         Ok(store)
     }
@@ -150,7 +174,7 @@ impl Store {
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
         migrations::same(&connection, &path)?;
-        Ok(Self::with(path, Some(writer::Writer::start(connection)), 0, None))
+        Ok(Self::with(path, Some((connection, writer::Writer::start)), 0, None))
     }
 
     /// Whether a process holds the store of this directory.
@@ -159,7 +183,17 @@ impl Store {
         matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
-    fn with(path: PathBuf, writer: Option<writer::Writer>, next: u64, lock: Option<File>) -> Self {
+    fn with<F: FnOnce(file::WriterFile) -> writer::Writer>(
+        path: PathBuf,
+        writer: Option<(Connection, F)>,
+        next: u64,
+        lock: Option<File>,
+    ) -> Self {
+        let (disk, room) = (Arc::<disk::Disk>::default(), Arc::<room::Room>::default());
+        let writer = writer.map(|(connection, start)| {
+            let file = file::WriterFile::new(connection, path.clone(), disk.clone(), room.clone());
+            start(file)
+        });
         let shared = Shared {
             path,
             writer,
@@ -167,6 +201,8 @@ impl Store {
             spooled: watch::Sender::new(next),
             chunks: Mutex::default(),
             codec: block::Codec::default(),
+            disk,
+            room,
             _lock: lock,
         };
         Self { shared: Arc::new(shared) }
@@ -180,6 +216,11 @@ impl Store {
     /// Grows with each transaction.
     pub fn changes(&self) -> u64 {
         self.shared.writer.as_ref().map_or(0, writer::Writer::asked)
+    }
+
+    /// The most transactions that ever waited for the writer at once.
+    pub fn longest_line(&self) -> usize {
+        self.shared.writer.as_ref().map_or(0, writer::Writer::longest_line)
     }
 
     /// Lets go of what is kept for speed.
@@ -223,9 +264,12 @@ impl Store {
             view.finish()?;
             Ok(value)
         };
-        let value = read().map_err(|source| StoreError::Read { name, source });
-        self.give_back(connection);
-        value
+        let value = read();
+        // What failed to read is not asked again.
+        if !value.as_ref().is_err_and(disk::is_disks) {
+            self.give_back(connection);
+        }
+        value.map_err(|source| StoreError::Read { name, source })
     }
 
     fn give_back(&self, connection: Connection) {
@@ -253,6 +297,22 @@ impl Store {
         });
         let set = move |tx: &Connection| tx.execute_batch(&sql.concat());
         self.write("refuse-writes", set).await.unwrap();
+    }
+}
+
+/// Takes from others what an earlier umask, a copy or a restored backup gave them. SQLite makes
+/// its further files as the first one is.
+fn keep_private(path: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        let Ok(found) = std::fs::metadata(&file) else { continue };
+        if found.permissions().mode() & 0o077 != 0
+            && let Err(error) = std::fs::set_permissions(&file, Permissions::from_mode(0o600))
+        {
+            let file = Path::new(&file).display();
+            tracing::warn!(%file, %error, "open to others than its owner, and cannot be closed");
+        }
     }
 }
 
@@ -307,7 +367,12 @@ fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, Stor
 }
 
 fn damaged(path: &Path, error: &rusqlite::Error) -> StoreError {
-    StoreError::Corrupt { path: path.to_owned(), detail: crate::fault::chain(error) }
+    let (path, detail) = (path.to_owned(), crate::fault::chain(error));
+    if disk::is_damage(error) {
+        StoreError::Corrupt { path, detail }
+    } else {
+        StoreError::Unusable { path, detail }
+    }
 }
 
 #[cfg(test)]

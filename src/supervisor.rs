@@ -37,8 +37,13 @@ const RESTARTS: u32 = 10;
 const STEADY: Duration = Duration::from_mins(10);
 const RESTART_FIRST: Duration = Duration::from_millis(500);
 const RESTART_LONGEST: Duration = Duration::from_secs(60);
+/// Trying costs nothing but a look: what could not be stored is not asked for.
+const STORE_LONGEST: Duration = Duration::from_secs(5);
+/// Failures of a task at the store, running, at which it is told of: who cannot even read may be
+/// the only one who knows.
+const READ_FAILED: u32 = 3;
 /// A waiting task looks at the clock at least this often, which may have been stepped.
-const LOOK: Duration = Duration::from_secs(30);
+pub const LOOK: Duration = Duration::from_secs(30);
 
 /// How tasks are told to stop: softly, finishing what is on the way; then hard.
 #[derive(Debug, Clone, Default)]
@@ -73,12 +78,13 @@ pub struct Supervisor {
     clock: Arc<dyn Clock>,
     stop: Stop,
     seed: u64,
+    look: Duration,
     tasks: JoinSet<(String, End)>,
 }
 
 impl Supervisor {
-    pub fn new(clock: Arc<dyn Clock>, stop: Stop, seed: u64) -> Self {
-        Self { clock, stop, seed, tasks: JoinSet::new() }
+    pub fn new(clock: Arc<dyn Clock>, stop: Stop, seed: u64, look: Duration) -> Self {
+        Self { clock, stop, seed, look, tasks: JoinSet::new() }
     }
 
     /// Starts a task; `make` builds it anew after a failure. `wake` nudges it; nudges coalesce.
@@ -95,6 +101,7 @@ impl Supervisor {
             rng: StdRng::seed_from_u64(self.seed ^ self.tasks.len() as u64),
             wake,
             until,
+            look: self.look,
         };
         self.tasks.spawn(async move {
             let end = runner.run(&name, make).await;
@@ -126,6 +133,7 @@ struct Runner {
     rng: StdRng,
     wake: Arc<Notify>,
     until: Until,
+    look: Duration,
 }
 
 impl Runner {
@@ -144,7 +152,8 @@ impl Runner {
             // Listen before looking: a nudge during the step counts.
             let wake = self.wake.clone();
             let woken = wake.notified();
-            let step = AssertUnwindSafe(task.step()).catch_unwind();
+            // Boxed: a task that waits, as most do, does not hold the room that its step needs.
+            let step = AssertUnwindSafe(Box::pin(task.step())).catch_unwind();
             let Some(step) = self.stop.hard.run_until_cancelled(step).await else {
                 return End::Well;
             };
@@ -162,12 +171,12 @@ impl Runner {
                         return End::Well;
                     }
                     stuck_since = None;
-                    LOOK
+                    self.look
                 }
                 Ok(Ok(Step::Waiting { until, why, person })) => {
                     let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     let left = until.duration_since(self.clock.now());
-                    let wait = Duration::try_from(left).unwrap_or_default().min(LOOK);
+                    let wait = Duration::try_from(left).unwrap_or_default().min(self.look);
                     match &self.until {
                         Until::Stopped => wait,
                         Until::Done { patience, .. } => {
@@ -183,7 +192,16 @@ impl Runner {
                 Ok(Err(error)) if may_pass(&error) => {
                     let error = format!("{error:#}");
                     store_failures += 1;
-                    tracing::error!(task = name, error, "the store cannot be used; trying again");
+                    // Whoever writes has said so, once for all tasks.
+                    if store_failures == READ_FAILED {
+                        tracing::error!(
+                            task = name,
+                            error,
+                            "the store cannot be used; trying again"
+                        );
+                    } else {
+                        tracing::debug!(task = name, error, "the store cannot be used");
+                    }
                     let since = *stuck_since.get_or_insert_with(tokio::time::Instant::now);
                     if let Until::Done { patience, .. } = &self.until
                         && since.elapsed() >= *patience
@@ -192,7 +210,7 @@ impl Runner {
                     }
                     task = make();
                     let failures = store_failures;
-                    fault::backoff(failures, RESTART_FIRST, RESTART_LONGEST, &mut self.rng)
+                    fault::backoff(failures, RESTART_FIRST, STORE_LONGEST, &mut self.rng)
                 }
                 failed => {
                     let error = match failed {
@@ -216,6 +234,8 @@ impl Runner {
                 _ => CancellationToken::new(),
             };
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 () = woken => {}
                 () = tokio::time::sleep(wait) => {}
                 () = after.cancelled() => {}

@@ -13,10 +13,10 @@ use std::{path::Path, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Exit, Output, complain, print, setup};
+use super::{Exit, Output, complain, print, say, setup};
 use crate::{
     config::units,
-    store::{Store, StoreError, requests::RequestState, slices::RequestId},
+    store::{Store, requests::RequestState, slices::RequestId},
 };
 
 #[derive(Debug, clap::Args)]
@@ -106,7 +106,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         Some(Command::List(args)) => list(directory, args.output),
         Some(Command::Cancel(args)) => cancel(directory, RequestId(args.id)).await,
         Some(Command::Watch(args)) => {
-            let (store, running) = open(directory)?;
+            let (store, running) = setup::store(directory)?;
             let id = RequestId(args.id);
             if store.request(id)?.is_none() {
                 return Ok(unknown(id));
@@ -114,15 +114,6 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
             follow::follow(&config, store, running, id, args.follow, None).await
         }
         None => ask::run(&config, args.ask).await,
-    }
-}
-
-/// The store for this process alone, or beside the process that has it; whether there is one.
-fn open(directory: &Path) -> Result<(Store, bool), StoreError> {
-    match Store::open(directory) {
-        Ok(store) => Ok((store, false)),
-        Err(StoreError::Locked { .. }) => Ok((Store::open_beside(directory)?, true)),
-        Err(error) => Err(error),
     }
 }
 
@@ -138,7 +129,7 @@ fn list(directory: &Path, output: Output) -> anyhow::Result<Exit> {
 }
 
 async fn cancel(directory: &Path, id: RequestId) -> anyhow::Result<Exit> {
-    let (store, _) = open(directory)?;
+    let (store, _) = setup::store(directory)?;
     let now = setup::clock().now();
     if store.cancel(id, now).await? {
         print(&format!("backfill {id} is cancelled; what it collected stays"))?;
@@ -152,10 +143,4 @@ async fn cancel(directory: &Path, id: RequestId) -> anyhow::Result<Exit> {
 fn unknown(id: RequestId) -> Exit {
     complain(&format!("there is no backfill {id}; `postrider backfill list` shows all"));
     Exit::Wrong
-}
-
-/// A line on standard error that stands for itself.
-#[expect(clippy::print_stderr, reason = "the command line speaks to people here")]
-fn say(text: &str) {
-    eprintln!("{text}");
 }

@@ -1,7 +1,7 @@
 //! `postrider check`: says what is wrong with the configuration, then tries every credential, API
 //! and sink, and says what to mend.
 
-use std::{path::Path, sync::Arc};
+use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
@@ -139,12 +139,24 @@ fn trial(what: String, found: Result<String, String>) -> Trial {
     Trial { what, well, found: found.unwrap_or_else(|error| error) }
 }
 
+/// Who else may look into the state directory, with what to do about it.
+fn open_to(directory: &Path) -> String {
+    let mode = std::fs::metadata(directory).map_or(0, |found| found.permissions().mode());
+    match (mode & 0o077, directory.display()) {
+        (0, _) => String::new(),
+        (_, path) => format!(
+            ", but is open to others than its owner (mode {:04o}): run `chmod 700 {path}`",
+            mode & 0o7777
+        ),
+    }
+}
+
 /// Whether the store can live where it is to.
 fn state_directory(config: &Config) -> Trial {
     let directory = &config.state.directory;
     let existing = directory.ancestors().find(|path| path.exists());
     let found = match existing.map(tempfile::tempfile_in) {
-        Some(Ok(_)) => Ok(format!("{} can be written", directory.display())),
+        Some(Ok(_)) => Ok(format!("{} can be written{}", directory.display(), open_to(directory))),
         Some(Err(error)) => Err(format!(
             "{} cannot be written ({error}): make it belong to the user that runs postrider",
             directory.display()

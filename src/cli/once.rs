@@ -9,6 +9,7 @@ use crate::{
     app::{self, Mode},
     collect::budget::{self, Expected},
     config::units,
+    secrecy,
     store::{Store, StoreError},
     telemetry,
 };
@@ -27,10 +28,11 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     };
     let config = loaded.config;
     telemetry::start(&config.log)?;
+    secrecy::keep_memory_private();
     let store = Store::open(&config.state.directory)?;
     let refused_before = refused(&store)?;
     let mode = Mode::Once { patience: args.patience };
-    let clock = setup::clock();
+    let clock = setup::steady_clock();
     let running =
         app::start(&config, store.clone(), clock.clone(), StdRng::from_os_rng(), mode).await?;
     let interrupted = stop_on_signals(&running.stop())?;

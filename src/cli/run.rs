@@ -13,13 +13,14 @@ use anyhow::Context;
 use rand::{SeedableRng, rngs::StdRng};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::{Exit, complain, setup};
 use crate::{
     app::{self, Mode, Outcome, Running},
     clock::Clock,
     config::Config,
+    secrecy,
     store::Store,
     supervisor::Stop,
     telemetry,
@@ -36,8 +37,9 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
     };
     let mut config = loaded.config;
     telemetry::start(&config.log)?;
+    secrecy::keep_memory_private();
     let store = Store::open(&config.state.directory)?;
-    let clock = setup::clock();
+    let clock = setup::steady_clock();
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     loop {
         let running = start(&config, &store, &clock).await?;
@@ -46,7 +48,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         let mut ended = std::pin::pin!(running.ended());
         let next = loop {
             tokio::select! {
-                outcome = &mut ended => return Ok(finish(&outcome, &stopped)),
+                outcome = &mut ended => return Ok(finish(&outcome, &stopped, &store)),
                 next = reload(file, &config, &mut hangup, &clock) => {
                     if let Some(next) = next {
                         break next;
@@ -58,7 +60,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         end_within_grace(&stop);
         let outcome = ended.await;
         if stopped.load(Ordering::Relaxed) {
-            return Ok(finish(&outcome, &stopped));
+            return Ok(finish(&outcome, &stopped, &store));
         }
         config = next;
     }
@@ -73,7 +75,8 @@ async fn start(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow
     Ok(running)
 }
 
-fn finish(outcome: &Outcome, stopped: &AtomicBool) -> Exit {
+fn finish(outcome: &Outcome, stopped: &AtomicBool, store: &Store) -> Exit {
+    debug!(transactions = store.changes(), longest_line = store.longest_line(), "the store's work");
     for why in &outcome.broken {
         error!(error = why, "a task failed again and again");
     }

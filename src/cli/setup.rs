@@ -1,19 +1,27 @@
 //! What several commands begin with.
 
 use std::{
+    io::IsTerminal,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
+use anyhow::Context;
 use jiff::Timestamp;
 
-use super::{Exit, complain};
+use super::{Exit, complain, say};
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::{Clock, SteadyClock, SystemClock},
     config::{Loaded, Problems, default_file, load},
+    store::{Store, StoreError},
 };
 
 const DEFAULT_FILE: &str = "/etc/postrider/postrider.toml";
+
+/// The machine's clock, for what works for long: without its steps.
+pub(super) fn steady_clock() -> Arc<dyn Clock> {
+    Arc::new(SteadyClock::new(clock()))
+}
 
 /// The machine's clock.
 pub(super) fn clock() -> Arc<dyn Clock> {
@@ -44,4 +52,29 @@ pub(super) fn configuration_or_exit(file: Option<&Path>) -> Result<Loaded, Exit>
             Err(Exit::Wrong)
         }
     }
+}
+
+/// The store for this process alone, or beside the process that has it; whether there is one.
+pub(super) fn store(directory: &Path) -> Result<(Store, bool), StoreError> {
+    match Store::open(directory) {
+        Ok(store) => Ok((store, false)),
+        Err(StoreError::Locked { .. }) => Ok((Store::open_beside(directory)?, true)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Asks whether to go on; without a terminal nobody can answer. `else_` is said after a no.
+pub(super) fn confirmed(question: &str, else_: &str) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !console::user_attended_stderr() {
+        complain("there is no terminal to ask whether to go on; add --yes");
+        return Ok(false);
+    }
+    say(&format!("{question} [y/N]"));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
+    let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
+    if !yes {
+        complain(else_);
+    }
+    Ok(yes)
 }

@@ -16,10 +16,12 @@ use tokio::io::AsyncWriteExt as _;
 use crate::{
     clock::{Clock, SystemClock},
     simulator::{
-        EtdOptions, FaultKind, Faults, HecOptions, Limits, Listen, Options, Quirks, Rate,
-        SerOptions, Shape, Simulation,
+        EtdOptions, FaultKind, Faults, Limits, Listen, Options, Quirks, Rate, SerOptions, Shape,
+        Simulation,
     },
 };
+
+mod hec;
 
 /// Bytes a year that the licence has for an application user: a third more than it sends.
 pub(super) const THROUGHPUT_OF_A_USER: u64 = 80 << 30;
@@ -87,24 +89,8 @@ pub struct Args {
     /// SER calls in any minute; implies a limit
     #[arg(long, value_name = "CALLS")]
     ser_per_minute: Option<u32>,
-    /// The HEC token demands indexer acknowledgement
-    #[arg(long)]
-    hec_ack: bool,
-    /// One batch in N is answered, then lost before it is indexed (with --hec-ack)
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    hec_lose_batch_every: u64,
-    /// The HEC never accepts one event in N
-    #[arg(long, default_value_t = 0, value_name = "N")]
-    hec_poison_every: u32,
-    /// The HEC answers as Splunk Cloud does
-    #[arg(long)]
-    hec_cloud: bool,
-    /// An index that the HEC token may write to; all by default
-    #[arg(long, value_name = "INDEX")]
-    hec_index: Vec<String>,
-    /// The HEC does not hash contents: faster, but `/sim/received` lacks `content`
-    #[arg(long)]
-    hec_no_content: bool,
+    #[command(flatten)]
+    hec: hec::HecArgs,
     /// The syslog receiver closes a connection after N messages
     #[arg(long, default_value_t = 0, value_name = "N")]
     syslog_close_every: u64,
@@ -220,16 +206,7 @@ impl Args {
                 limits: Limits { per_minute, ..Limits::default() },
                 ..SerOptions::default()
             },
-            hec: HecOptions {
-                use_ack: self.hec_ack,
-                ack_polls: 1,
-                lose_batch_every: self.hec_lose_batch_every,
-                poison_every: self.hec_poison_every,
-                cloud: self.hec_cloud,
-                indexes: self.hec_index.clone(),
-                content: !self.hec_no_content,
-                ..HecOptions::default()
-            },
+            hec: self.hec.options(),
             syslog_close_every: self.syslog_close_every,
             listen: Listen {
                 ip: self.listen,

@@ -20,6 +20,7 @@ use crate::{
         Store,
         budget::day,
         conditions::{Condition, Party, State},
+        dead_letters::Pile,
         spool,
     },
 };
@@ -41,6 +42,9 @@ pub struct Status {
     pub running: bool,
     pub sources: Vec<SourceStatus>,
     pub sinks: Vec<SinkStatus>,
+    /// Nobody delivers these; they can be dropped.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unconfigured: Vec<Left>,
     pub spool: spool::Size,
     /// Bytes at which collecting pauses.
     pub max_spool: u64,
@@ -107,6 +111,24 @@ pub struct SinkStatus {
     pub delivered: u64,
     /// Events in the spool that it has not passed.
     pub waiting: u64,
+    /// Events that it refused for good; they are kept until replayed or dropped.
+    pub dead_letters: u64,
+    /// The newest of these refusals.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_refusal: Option<Refusal>,
+}
+
+/// Why a sink refused an event, and when.
+#[derive(Debug, Serialize)]
+pub struct Refusal {
+    pub at: Timestamp,
+    pub reason: String,
+}
+
+/// Dead letters of a sink that is no longer configured.
+#[derive(Debug, Serialize)]
+pub struct Left {
+    pub sink: String,
     pub dead_letters: u64,
 }
 
@@ -192,22 +214,27 @@ pub fn gather(
         });
     }
     let known = store.sinks()?;
+    let mut piles = store.dead_letters()?;
     let mut sinks = Vec::new();
     for (name, sink) in &config.sinks {
         let seen = known.iter().find(|sink| sink.name == name.as_str());
         let condition = store.condition(Party::Sink(name.as_str()))?;
+        let pile = piles.extract_if(.., |pile| pile.sink == name.as_str()).next();
         sinks.push(SinkStatus {
             sink: name.to_string(),
             kind: sink.kind.as_str(),
             health: Health::of(condition, now),
             delivered: seen.map_or(0, |sink| sink.delivered),
             waiting: seen.map_or(0, |sink| sink.waiting),
-            dead_letters: seen.map_or(0, |sink| sink.dead_letters),
+            dead_letters: pile.as_ref().map_or(0, |pile| pile.letters),
+            last_refusal: pile.map(|Pile { at, reason, .. }| Refusal { at, reason }),
         });
     }
     let (spool, max_spool) = (store.spool_size()?, config.state.max_spool);
     let health = open(store)?;
-    Ok(Status { at: now, running, sources, sinks, spool, max_spool, health })
+    let left = |Pile { sink, letters, .. }| Left { sink, dead_letters: letters };
+    let unconfigured = piles.into_iter().map(left).collect();
+    Ok(Status { at: now, running, sources, sinks, unconfigured, spool, max_spool, health })
 }
 
 /// The matters that go on, the worst first.

@@ -24,7 +24,7 @@ use crate::{
 const BATCH: u64 = 64;
 
 /// How often the store is looked at for what the command line asks.
-const LOOK: Duration = Duration::from_secs(1);
+pub const LOOK: Duration = Duration::from_secs(1);
 
 /// What a collector works on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -145,8 +145,13 @@ impl<S: Source> Collector<S> {
 
     async fn plan_backfill(&self, request: &Request) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let policy = self.policy();
-        let room = usize::try_from(BATCH.saturating_sub(request.open)).unwrap_or(0);
+        let mut policy = self.policy();
+        let mut most = BATCH;
+        if !self.clock.is_confirmed() {
+            // Nothing is lost before a vendor has said what time it is.
+            (policy.limits.retention, most) = (None, 1);
+        }
+        let room = usize::try_from(most.saturating_sub(request.open)).unwrap_or(0);
         let mut open = request.open;
         if let Some(next) = next(&policy, request.planned, request.range.end(), now, room) {
             if let Some(lost) = next.lost {
@@ -201,7 +206,7 @@ impl<S: Source> Collector<S> {
 }
 
 /// Wakes the sources for which a backfill was asked or cancelled; never ends.
-pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>) {
+pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>, look: Duration) {
     let mut known = Vec::new();
     loop {
         // A store that cannot be read now is looked at again.
@@ -216,7 +221,7 @@ pub async fn bell(store: Store, wakes: BTreeMap<String, Arc<Notify>>) {
             }
             known = open;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(look).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
@@ -67,6 +67,8 @@ pub struct Memory {
     /// a record for new.
     pub(super) diffing: tokio::sync::Mutex<()>,
     pub(super) written: Mutex<Option<(State, Timestamp)>>,
+    /// The source waits for the disk.
+    pub(super) disk_failed: AtomicBool,
     /// The last activation: what became due later waits for the next one.
     pub(super) activated: Mutex<Option<Timestamp>>,
     pub(super) faults: Faults,
@@ -83,6 +85,7 @@ impl Memory {
             spending: spend::Spending::default(),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
+            disk_failed: AtomicBool::default(),
             activated: Mutex::default(),
             faults: Faults::default(),
             reconciling: Mutex::default(),
@@ -157,18 +160,34 @@ impl<S: Source> Collector<S> {
         if matches!(self.scope, Scope::Only(_)) {
             return Ok(());
         }
-        self.store.open_due(stream, activated).await?;
+        let now = self.clock.now();
+        // The clock may have been corrected since.
+        let activated = activated.min(now);
+        let (frontier, confirmed) = (self.store.frontier(stream)?, self.clock.is_confirmed());
+        let ahead = frontier.is_some_and(|frontier| frontier.to > now);
+        if ahead && confirmed && self.store.unplan(stream, now).await? {
+            let source = self.config.name.as_str();
+            warn!(parent: None, source, "a clock that was wrong had planned time to come: undone");
+        }
+        if confirmed {
+            self.store.open_due(stream, activated).await?;
+        }
         let open = self.store.waiting_slices(stream, Pass::Live)?;
         // In an outage, slices that nobody tries are of no use; afterwards longer ones do.
         let untried = open.is_some_and(|(_, first)| first == Timestamp::UNIX_EPOCH);
-        let enough = open.is_some_and(|(count, _)| count >= ENOUGH);
+        let most = if confirmed { ENOUGH } else { 1 };
+        let enough = open.is_some_and(|(count, _)| count >= most);
         if enough || (untried && self.memory.faults.is_outage()) {
             return Ok(());
         }
         let policy = self.policy();
-        let Some(plan) = plan::live(&policy, self.store.frontier(stream)?, activated) else {
-            return Ok(());
+        let frontier = self.store.frontier(stream)?;
+        let planned = if confirmed {
+            plan::live(&policy, frontier, activated)
+        } else {
+            plan::first(&policy, frontier, activated)
         };
+        let Some(plan) = planned else { return Ok(()) };
         if let Some(lost) = plan.lost {
             warn!(source = %self.config.name, lost = %lost, "past the vendor's retention: lost");
         }

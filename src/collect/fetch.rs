@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     domain::slice::Pass,
+    failpoint::{self, Moment},
     fault::{Fault, Kind},
     source::{Query, Source, pace::metered},
     store::{
@@ -106,12 +107,13 @@ impl<S: Source> Collector<S> {
             if slice.pass == Pass::Backfill && !self.store.is_open(slice.id)? {
                 return Ok(Done { next: Next::GoOn, worked });
             }
-            if self.stop.is_cancelled()
-                || self.spent(slice.pass, now).await?
-                || self.store.spool_bytes()? >= self.max_spool
-            {
+            if self.stop.is_cancelled() || self.spent(slice.pass, now).await? {
                 return Ok(Done { next: Next::Hold, worked });
             }
+            // Until the page is in the spool.
+            let Some(_room) = self.store.keep_room(self.max_spool)? else {
+                return Ok(Done { next: Next::Hold, worked });
+            };
             // Until what it cost is counted.
             let _flight = self.memory.spending.fly();
             let query = Query {
@@ -120,10 +122,22 @@ impl<S: Source> Collector<S> {
                 page_size: slice.progress.page_size,
                 narrow: slice.narrow.clone(),
             };
-            let (answer, calls) = metered(self.source.fetch(&query)).await;
-            let calls = self.bill(slice.pass, calls, self.clock.now());
+            failpoint::pass(failpoint::FETCH, Moment::Before).await;
+            let (answer, taken) = metered(self.source.fetch(&query)).await;
+            failpoint::pass(failpoint::FETCH, Moment::After).await;
+            if let Ok(page) = &answer {
+                self.clock.hear(page.server_time);
+            }
+            let calls = self.bill(slice.pass, taken.calls, self.clock.now());
             let then = match answer.and_then(|page| page::check(page, &slice)) {
-                Ok(page) => self.keep(page, &mut slice, calls).await?,
+                Ok(page) => match self.keep(page, &mut slice, calls.clone()).await {
+                    // It is asked for again when there is room.
+                    Err(StoreError::SpoolFull) => {
+                        self.store.count_calls(calls).await?;
+                        return Ok(Done { next: Next::Hold, worked });
+                    }
+                    kept => kept?,
+                },
                 Err(fault) => {
                     let done = self.fail(&slice, &fault, calls).await?;
                     return Ok(Done { worked: worked || done.worked, ..done });

@@ -57,6 +57,7 @@ impl<S: Source> Collector<S> {
             return Ok(then);
         }
         let mut commit = PageCommit::new(slice.id, then.clone(), calls);
+        commit.max_spool = self.max_spool;
         let (received, announced) = (page.received, page.total.or(slice.progress.total));
         for (stream, id) in streams {
             let of_stream = |record: &Record| record.stream == *stream;

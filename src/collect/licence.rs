@@ -87,8 +87,8 @@ impl<S: Source> Collector<S> {
         }
         let _flight = self.memory.spending.fly();
         // Once a day: kept out of what each step carries.
-        let (answer, calls) = metered(Box::pin(self.source.survey(now))).await;
-        let calls = self.bill(Pass::Live, calls, now);
+        let (answer, taken) = metered(Box::pin(self.source.survey(now))).await;
+        let calls = self.bill(Pass::Live, taken.calls, now);
         let found = match answer {
             Ok(Some(survey)) => Some((survey.record, Some(usage(&survey.reading)))),
             Ok(None) => None,

@@ -47,6 +47,22 @@ impl Policy {
 /// Slices end at multiples of their length, so that they stay the same whenever they are planned;
 /// only the newest of an unaligned stream is shorter.
 pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Option<Plan> {
+    at_most(policy, frontier, now, BATCH)
+}
+
+/// The first of them alone, and nothing lost: while only this machine says what time it is, one
+/// answer is needed before more is believed.
+pub fn first(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Option<Plan> {
+    let limits = Limits { retention: None, ..policy.limits };
+    at_most(&Policy { limits, ..*policy }, frontier, now, 1)
+}
+
+fn at_most(
+    policy: &Policy,
+    frontier: Option<Frontier>,
+    now: Timestamp,
+    most: usize,
+) -> Option<Plan> {
     let length = millis(policy.slice);
     let due = due(policy.lag, policy.slice, policy.limits.aligned, now).as_millisecond();
     let from = frontier.map_or_else(
@@ -69,7 +85,7 @@ pub fn live(policy: &Policy, frontier: Option<Frontier>, now: Timestamp) -> Opti
             at = oldest.min(due);
         }
     }
-    let (slices, at) = cut(at, due, policy.slice, BATCH);
+    let (slices, at) = cut(at, due, policy.slice, most);
     if slices.is_empty() && lost.is_none() {
         return None;
     }

@@ -83,9 +83,9 @@ impl<S: Source> Collector<S> {
         ready: Readiness,
         directions: &[String],
     ) -> Result<bool, StoreError> {
-        let (answer, calls) = metered(self.source.count(whole)).await;
+        let (answer, taken) = metered(self.source.count(whole)).await;
         let now = self.clock.now();
-        let calls = self.bill(Pass::Resweep, calls, now);
+        let calls = self.bill(Pass::Resweep, taken.calls, now);
         let vendor = match answer {
             Ok(Some(vendor)) => vendor,
             Ok(None) => {

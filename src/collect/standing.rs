@@ -1,6 +1,6 @@
 //! How a source is doing: what holds it, and what people are told.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use jiff::Timestamp;
 use tracing::{info, warn};
@@ -24,11 +24,13 @@ impl<S: Source> Collector<S> {
     /// Why nothing may be asked now, if so.
     pub(super) async fn held(&self, now: Timestamp) -> Result<Option<Step>, StoreError> {
         let name = &self.config.name;
-        if self.store.spool_bytes()? >= self.max_spool {
-            let why = "the spool is full: a sink does not keep up; the vendor keeps the data";
-            self.tell(State::SpoolFull, None, Some(why.into()), now).await?;
-            let until = now.checked_add(SPOOL_LOOK).unwrap_or(Timestamp::MAX);
-            return Ok(Some(Step::Waiting { until, why: why.into(), person: false }));
+        if let Some(wait) = self.held_by_disk(now).await? {
+            return Ok(Some(wait));
+        }
+        if self.store.is_full(self.max_spool).await? {
+            let why = StoreError::SpoolFull.to_string();
+            self.tell(State::SpoolFull, None, Some(why.clone()), now).await?;
+            return Ok(Some(look_again(SPOOL_LOOK, why, now)));
         }
         if self.written().is_some_and(|(state, _)| state == State::SpoolFull) {
             self.tell(State::Ok, None, None, now).await?;
@@ -38,13 +40,32 @@ impl<S: Source> Collector<S> {
         };
         // Whoever restarts has perhaps mended the credentials, or the network.
         let fresh = self.written().is_none();
-        let Some(until) = condition.until.filter(|until| *until > now) else { return Ok(None) };
+        let Some(until) = condition.until.filter(|until| holds(*until, now)) else {
+            return Ok(None);
+        };
         let person = condition.state == State::AuthFailed;
         if fresh && (person || condition.state == State::Failing) {
             return Ok(None);
         }
         let why = condition.error.unwrap_or_else(|| condition.state.as_str().into());
         Ok(Some(Step::Waiting { until, why: format!("{name}: {why}"), person }))
+    }
+
+    /// Nothing is asked for that could not be stored.
+    async fn held_by_disk(&self, now: Timestamp) -> Result<Option<Step>, StoreError> {
+        let told = &self.memory.disk_failed;
+        let Some(trouble) = self.store.check_disk().await else {
+            if told.swap(false, Ordering::Relaxed) {
+                self.tell(State::Ok, None, None, now).await?;
+            }
+            return Ok(None);
+        };
+        let why = format!("the store cannot be written: {}", trouble.why);
+        if !told.swap(true, Ordering::Relaxed) {
+            // Said as far as so little can be written.
+            drop(self.tell(State::Failing, None, Some(why.clone()), now).await);
+        }
+        Ok(Some(look_again(trouble.again_in.max(SPOOL_LOOK), why, now)))
     }
 
     pub(super) async fn tell_ok(&self, now: Timestamp) -> Result<(), StoreError> {
@@ -79,4 +100,17 @@ impl<S: Source> Collector<S> {
     fn written(&self) -> Option<(State, Timestamp)> {
         *locked(&self.memory.written)
     }
+}
+
+/// The longest that anything pauses a source: to the vendor's next day. What is further ahead was
+/// written by a clock that was wrong.
+const LONGEST: jiff::SignedDuration = jiff::SignedDuration::from_hours(25);
+
+fn holds(until: Timestamp, now: Timestamp) -> bool {
+    until > now && until.duration_since(now) <= LONGEST
+}
+
+fn look_again(after: Duration, why: String, now: Timestamp) -> Step {
+    let until = now.checked_add(after).unwrap_or(Timestamp::MAX);
+    Step::Waiting { until, why, person: false }
 }

@@ -132,7 +132,8 @@ impl Vendor {
         let records: Vec<Record> = found[offset..end].iter().map(|m| m.record(now)).collect();
         let next = (end < found.len()).then(|| format!("{begun}/{end}"));
         let (received, total) = (records.len() as u64, Some(found.len() as u64));
-        Some(Ok(Page { records, received, total, next, ..Page::default() }))
+        let server_time = Timestamp::from_second(now.as_second()).ok();
+        Some(Ok(Page { records, received, total, next, server_time, ..Page::default() }))
     }
 }
 

@@ -11,6 +11,9 @@ use super::{
 
 const PREFIX: &str = "POSTRIDER__";
 
+/// Parts of a name; no key has half as many.
+const DEEPEST: usize = 16;
+
 /// Keys of which a table has one at a time: setting one from the environment drops the file's
 /// others.
 const ALTERNATIVES: [&[&str]; 4] = [
@@ -118,6 +121,11 @@ fn names(mut rest: &str, file: &Map<String, Value>) -> Result<Vec<String>, Strin
             _ => None,
         };
         path.push(key);
+        if path.len() > DEEPEST {
+            return Err(
+                "it has more parts than any key; write POSTRIDER__SECTION__NAME__KEY".to_owned()
+            );
+        }
         rest = rest.split_at(length).1;
         if rest.is_empty() {
             return Ok(path);

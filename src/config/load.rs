@@ -41,21 +41,30 @@ pub fn load(
     env: impl IntoIterator<Item = (String, String)>,
     now: Timestamp,
 ) -> Result<Loaded, Problems> {
-    let env: BTreeMap<String, String> = env.into_iter().collect();
     let text = path.map(read).transpose()?;
-    let (mut file, mut places) = match text.as_deref().map(parse) {
+    checked(text.as_deref(), path, &env.into_iter().collect(), now)
+}
+
+/// Like [`load`], of a file's text.
+pub(super) fn checked(
+    text: Option<&str>,
+    path: Option<&Path>,
+    env: &BTreeMap<String, String>,
+    now: Timestamp,
+) -> Result<Loaded, Problems> {
+    let (mut file, mut places) = match text.map(parse) {
         None => (Map::new(), Places::default()),
         Some(Ok(read)) => read,
         Some(Err(errors)) => return Err(syntax(path, errors)),
     };
-    let (overlaid, problems) = overlay(&env, &mut file, &mut places);
+    let (overlaid, problems) = overlay(env, &mut file, &mut places);
     let root = merge(file, overlaid)
         .map_err(|error| Problems::from(vec![Problem::new(Severity::Error, error.to_string())]))?;
 
     let cx = Context {
         places,
         file: path.map(Path::to_owned),
-        env: &env,
+        env,
         now,
         secret_in_file: Cell::new(false),
         problems: RefCell::new(problems),

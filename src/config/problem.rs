@@ -41,7 +41,8 @@ pub(super) enum Place {
 
 impl Problem {
     pub(super) fn new(severity: Severity, message: impl Into<String>) -> Self {
-        let message = message.into();
+        // Names and paths in it may have line breaks.
+        let message = message.into().replace(char::is_control, "\u{fffd}");
         Self { severity, key: None, file: None, line: None, column: None, variable: None, message }
     }
 

@@ -148,3 +148,24 @@ proptest::proptest! {
         proptest::prop_assert!(!place.told().is_empty());
     }
 }
+
+/// An overflowing stack would end the process without a word.
+#[test]
+fn deep_nesting_is_told_not_died_of() {
+    let deep = 20_000;
+    for text in [
+        format!("{}a = 1", "a.".repeat(deep)),
+        format!("[{}a]\nb = 1", "a.".repeat(deep)),
+        format!("a = {}{}", "[".repeat(deep), "]".repeat(deep)),
+        format!("a = {}1{}", "{ a = ".repeat(deep), "}".repeat(deep)),
+    ] {
+        let told = told(&format!("{ETD}{STDOUT}{text}"));
+        assert!(told.starts_with("error: "), "{}", told.lines().next().unwrap_or_default());
+    }
+    let sound = Place::with(&format!("{ETD}{STDOUT}"));
+    let name = format!("POSTRIDER{}", "__A".repeat(deep));
+    assert!(sound.env(&name, "1").load().is_err());
+    let sound = Place::with(&format!("{ETD}{STDOUT}"));
+    let list = "[".repeat(deep) + &"]".repeat(deep);
+    assert!(sound.env("POSTRIDER__SOURCES__ETD_US__RESWEEP", &list).load().is_err());
+}

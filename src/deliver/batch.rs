@@ -1,4 +1,4 @@
-//! Batches: consecutive events of the spool in a sink's wire form.
+//! Batches: events of the spool, or dead letters, in a sink's wire form.
 
 use std::{ops::Range, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     config::{BatchLimits, Route},
     domain::{event::Event, slice::Stream},
     sink::Sink,
-    store::sinks::Refusal,
+    store::{dead_letters::replays::ReplayId, sinks::Refusal},
 };
 
 /// What a message without a verdict counts as in a sink's `verdicts`.
@@ -22,6 +22,10 @@ const SLACK: usize = 64 << 10;
 /// Consecutive events on their way, as bytes that do not change when they are sent again.
 #[derive(Debug, Clone)]
 pub(super) struct Batch {
+    /// Where the batch began that this is, or is a part of.
+    pub(super) origin: u64,
+    /// Of dead letters; their numbers stand in the place of the events' in the spool.
+    pub(super) replay: Option<ReplayId>,
     /// All events that are done with when this batch is: also those that do not go to this sink.
     pub(super) range: Range<u64>,
     pub(super) body: Bytes,
@@ -45,6 +49,8 @@ impl Batch {
         let end = self.frames.get(frames.end).map_or(self.body.len(), |frame| frame.start);
         let unfit = self.unfit.iter().filter(|refusal| range.contains(&refusal.event.seq));
         Self {
+            origin: self.origin,
+            replay: self.replay,
             body: self.body.slice(start..end),
             frames: self.frames[frames.clone()]
                 .iter()
@@ -122,7 +128,9 @@ impl Filling {
     /// The batch as far as it is filled.
     pub(super) fn finish(&mut self) -> Option<Batch> {
         let Self { range, body, frames, seqs, unfit, .. } = std::mem::take(self);
-        Some(Batch { range: range?, body: body.into(), frames, seqs, unfit })
+        let range = range?;
+        let (origin, body) = (range.start, body.into());
+        Some(Batch { origin, replay: None, range, body, frames, seqs, unfit })
     }
 }
 

@@ -1,6 +1,6 @@
 //! One task a sink: batches out, marks back.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
@@ -8,7 +8,12 @@ use rand::rngs::StdRng;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use super::batch::{Batch, Filling};
+use super::{
+    batch::{Batch, Filling},
+    letters::Letters,
+    marking::Settled,
+    parts::Parts,
+};
 use crate::{
     clock::Clock,
     config,
@@ -18,18 +23,16 @@ use crate::{
     store::{
         Store, StoreError,
         conditions::{Party, State},
-        sinks::{Position, Refusal},
+        sinks::Position,
     },
     supervisor::{Step, Task},
 };
 
 const FIRST: Duration = Duration::from_millis(500);
-const LONGEST: Duration = Duration::from_mins(1);
+pub(super) const LONGEST: Duration = Duration::from_mins(1);
 /// Backoff where a person must act.
 const HOLD_FIRST: Duration = Duration::from_secs(5);
 const HOLD_LONGEST: Duration = Duration::from_mins(5);
-/// Between tries to mark when the store cannot be written.
-const MARK_AGAIN: Duration = Duration::from_secs(2);
 /// The last success is written down at most this often.
 const OK_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
@@ -38,40 +41,39 @@ pub type Flush = CancellationToken;
 
 /// Delivers to one sink.
 pub struct Deliverer<K> {
-    config: Arc<config::Sink>,
-    sink: Arc<K>,
-    store: Store,
-    clock: Arc<dyn Clock>,
+    pub(super) config: Arc<config::Sink>,
+    pub(super) sink: Arc<K>,
+    pub(super) store: Store,
+    pub(super) clock: Arc<dyn Clock>,
     stop: CancellationToken,
     flush: Flush,
-    rng: StdRng,
+    pub(super) rng: StdRng,
     /// What was done with when the task started; `None` until it is read.
     resume: Option<Position>,
     /// The next event to read.
     next: u64,
     filling: Filling,
-    /// Batches that are to be sent, again or in part.
+    /// Batches that are to be sent again.
     retry: VecDeque<Batch>,
+    /// Parts of batches that the sink refused.
+    pub(super) parts: Parts,
+    pub(super) letters: Letters,
     /// What the sink has or refused, but the store could not write down: it is not sent again.
-    unmarked: VecDeque<Settled>,
+    pub(super) unmarked: VecDeque<Settled>,
+    /// The largest batch that the sink took, in bytes.
+    pub(super) largest: usize,
     /// Failures since the last acceptance.
-    failures: u32,
-    held: Option<Held>,
+    pub(super) failures: u32,
+    pub(super) held: Option<Held>,
     written: Option<(State, Timestamp)>,
 }
 
-/// Events that are done with.
-#[derive(Clone)]
-struct Settled {
-    range: Range<u64>,
-    accepted: u64,
-    refused: Vec<Refusal>,
-}
-
-struct Held {
-    until: Timestamp,
-    why: String,
-    person: bool,
+/// Nothing is sent before `until`.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) until: Timestamp,
+    pub(super) why: String,
+    pub(super) person: bool,
 }
 
 impl<K: Sink> Deliverer<K> {
@@ -96,7 +98,10 @@ impl<K: Sink> Deliverer<K> {
             next: 0,
             filling: Filling::default(),
             retry: VecDeque::new(),
+            parts: Parts::default(),
+            letters: Letters::default(),
             unmarked: VecDeque::new(),
+            largest: 0,
             failures: 0,
             held: None,
             written: None,
@@ -109,23 +114,28 @@ impl<K: Sink> Task for Deliverer<K> {
         if self.resume.is_none() {
             self.resume = Some(self.store.position(&self.config.name)?);
         }
+        self.go_on().await;
         if let Some(held) = &self.held {
-            if held.until > self.clock.now() {
-                return Ok(held.step(&self.config));
-            }
-            self.held = None;
+            return Ok(held.step(&self.config));
         }
-        self.mark().await;
         let mut spooled = self.store.spooled();
         let mut on_the_way = FuturesUnordered::new();
         let mut worked = false;
         loop {
+            // Some batches may be on the way for long, and need not be waited for.
+            if self.held.is_some() {
+                self.go_on().await;
+            }
             let seen = *spooled.borrow_and_update();
-            while on_the_way.len() < self.config.max_in_flight
-                && self.held.is_none()
-                && !self.stop.is_cancelled()
-            {
-                let Some(batch) = self.next_batch(seen)? else { break };
+            let most = self.sink.most_on_the_way(self.config.max_in_flight);
+            while on_the_way.len() < most && self.held.is_none() && !self.stop.is_cancelled() {
+                let batch = match self.next_batch(seen)? {
+                    Some(batch) => batch,
+                    None => match self.next_letters().await {
+                        Some(letters) => letters,
+                        None => break,
+                    },
+                };
                 if batch.frames.is_empty() {
                     self.accept(batch).await;
                     continue;
@@ -144,12 +154,19 @@ impl<K: Sink> Task for Deliverer<K> {
                     return Ok(if worked { Step::Worked } else { held.step(&self.config) });
                 }
                 if self.filling.is_empty() || self.stop.is_cancelled() {
-                    return Ok(if worked { Step::Worked } else { Step::Idle });
+                    return Ok(match self.letters.held() {
+                        _ if worked => Step::Worked,
+                        Some(held) => held.step(&self.config),
+                        None => Step::Idle,
+                    });
                 }
             }
-            let room = on_the_way.len() < self.config.max_in_flight && self.held.is_none();
+            let room = on_the_way.len() < most && self.held.is_none();
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
+            let hold = self.held.as_ref().map(|held| held.left(self.clock.now()));
             tokio::select! {
+                // The same order each time, which a simulation needs.
+                biased;
                 Some((batch, outcome)) = on_the_way.next() => {
                     worked |= !matches!(outcome, Outcome::Failed(_));
                     self.settle(batch, outcome).await?;
@@ -157,6 +174,7 @@ impl<K: Sink> Task for Deliverer<K> {
                 // The sender lives as long as the store, so an error cannot come.
                 _ = spooled.changed(), if room => {}
                 () = tokio::time::sleep(age.min(LONGEST)), if room && !self.filling.is_empty() => {}
+                () = tokio::time::sleep(hold.unwrap_or_default()), if hold.is_some() => {}
                 () = self.flush.cancelled(), if !self.flush.is_cancelled() => {}
                 () = self.stop.cancelled(), if on_the_way.is_empty() => {}
             }
@@ -165,11 +183,28 @@ impl<K: Sink> Task for Deliverer<K> {
 }
 
 impl<K: Sink> Deliverer<K> {
-    /// The next batch that may go now: one that goes again, or a full, old or last one.
+    /// Ends a hold whose time is over, and writes down what was left.
+    async fn go_on(&mut self) {
+        if self.held.as_ref().is_none_or(|held| held.left(self.clock.now()).is_zero()) {
+            self.held = None;
+            self.mark().await;
+        }
+    }
+
+    /// The next batch of the spool that may go now: one that goes again, part of one that was
+    /// refused, or a new one.
     fn next_batch(&mut self, spooled: u64) -> Result<Option<Batch>, StoreError> {
-        if let Some(batch) = self.retry.pop_front() {
+        if let Some(batch) = self.retry.pop_front().or_else(|| self.parts.by_turns()) {
             return Ok(Some(batch));
         }
+        // What is taken apart is kept in memory.
+        let room = self.parts.batches() <= self.config.max_in_flight;
+        let new = if room { self.new_batch(spooled)? } else { None };
+        Ok(new.or_else(|| self.parts.take()))
+    }
+
+    /// A full, old or last batch of what was not sent yet.
+    fn new_batch(&mut self, spooled: u64) -> Result<Option<Batch>, StoreError> {
         let limits = self.sink.batch_limits();
         loop {
             let (from, until) =
@@ -197,93 +232,18 @@ impl<K: Sink> Deliverer<K> {
         }
     }
 
-    async fn settle(&mut self, batch: Batch, outcome: Outcome) -> anyhow::Result<()> {
-        match outcome {
-            Outcome::Accepted => self.accept(batch).await,
-            Outcome::Poison { index, reason } => {
-                let index = index.min(batch.frames.len().saturating_sub(1));
-                self.refuse(&batch, index, reason).await?;
-                if index + 1 < batch.frames.len() {
-                    self.retry.push_front(batch.part(index + 1..batch.frames.len()));
-                }
-            }
-            Outcome::SomePoison { reason } | Outcome::TooLarge { reason } => {
-                let count = batch.frames.len();
-                if count <= 1 {
-                    self.refuse(&batch, 0, reason).await?;
-                } else {
-                    debug!(sink = %self.config.name, events = count, reason, "halving the batch");
-                    self.retry.push_front(batch.part(count / 2..count));
-                    self.retry.push_front(batch.part(0..count / 2));
-                }
-            }
-            Outcome::Failed(fault) => {
-                self.retry.push_front(batch);
-                self.fail(&fault).await;
-            }
+    pub(super) async fn fail(&mut self, batch: Batch, fault: &Fault) {
+        self.retry.push_front(batch);
+        // Batches that fail together fail once.
+        if self.held.is_none() {
+            self.failures += 1;
         }
-        Ok(())
-    }
-
-    async fn accept(&mut self, batch: Batch) {
-        let accepted = batch.frames.len() as u64;
-        let bytes = batch.body.len();
-        self.settled(Settled { range: batch.range, accepted, refused: batch.unfit }).await;
-        if accepted > 0 {
-            debug!(sink = %self.config.name, events = accepted, bytes, "delivered");
-            self.failures = 0;
-            self.tell(State::Ok, None, None).await;
-        }
-    }
-
-    /// Marks the frames before `index` as accepted, and the one there as refused.
-    async fn refuse(&mut self, batch: &Batch, index: usize, reason: String) -> anyhow::Result<()> {
-        let done = batch.part(0..index + 1);
-        let mut refused = done.unfit;
-        let seq = done.seqs.last().copied();
-        let chunk = seq.map(|seq| self.store.chunk(seq)).transpose()?.flatten();
-        let event = chunk.iter().flat_map(|c| c.iter()).find(|event| Some(event.seq) == seq);
-        let event =
-            event.cloned().ok_or_else(|| anyhow::anyhow!("the spool has no event {seq:?}"))?;
-        refused.push(Refusal { event, reason });
-        self.settled(Settled { range: done.range, accepted: index as u64, refused }).await;
-        Ok(())
-    }
-
-    async fn settled(&mut self, settled: Settled) {
-        for Refusal { event, reason } in &settled.refused {
-            let (sink, event_id) = (&self.config.name, event.id);
-            warn!(sink = %sink, event_id = %event_id, reason, "refused for good: a dead letter");
-        }
-        self.unmarked.push_back(settled);
-        self.mark().await;
-    }
-
-    /// Writes down what is done with. Where the store cannot, nothing more is sent until it can:
-    /// sending goes on only as far as a crash may repeat it.
-    async fn mark(&mut self) {
-        while let Some(next) = self.unmarked.front().cloned() {
-            let Settled { range, accepted, refused } = next;
-            let now = self.clock.now();
-            let marked = self.store.mark(&self.config.name, range, accepted, refused, now).await;
-            if let Err(error) = marked {
-                let why = crate::fault::chain(&error);
-                warn!(sink = %self.config.name, error = why, "cannot mark what was delivered");
-                let until = now.checked_add(MARK_AGAIN).unwrap_or(Timestamp::MAX);
-                self.held = Some(Held { until, why, person: false });
-                return;
-            }
-            self.unmarked.pop_front();
-        }
-    }
-
-    async fn fail(&mut self, fault: &Fault) {
-        self.failures += 1;
         let person = fault.kind == Kind::Auth;
         let wait = match fault.kind {
             Kind::Auth => backoff(self.failures, HOLD_FIRST, HOLD_LONGEST, &mut self.rng),
+            // Never at once: a sink that says so each time would be asked without a pause.
             Kind::Transient { retry_after: Some(wait) }
-            | Kind::Throttled { retry_after: Some(wait) } => wait,
+            | Kind::Throttled { retry_after: Some(wait) } => wait.max(FIRST),
             _ => backoff(self.failures, FIRST, LONGEST, &mut self.rng),
         };
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
@@ -294,7 +254,12 @@ impl<K: Sink> Deliverer<K> {
         self.held = Some(Held { until, why, person });
     }
 
-    async fn tell(&mut self, state: State, until: Option<Timestamp>, error: Option<String>) {
+    pub(super) async fn tell(
+        &mut self,
+        state: State,
+        until: Option<Timestamp>,
+        error: Option<String>,
+    ) {
         let now = self.clock.now();
         match self.written {
             Some((State::Ok, at))
@@ -311,7 +276,7 @@ impl<K: Sink> Deliverer<K> {
         let party = Party::Sink(self.config.name.as_str());
         // Only what people see: that it cannot be written is no reason to stop delivering.
         if let Err(error) = self.store.set_condition(party, state, until, error, now).await {
-            warn!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
+            debug!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
         }
     }
 }
@@ -324,6 +289,10 @@ async fn send<K: Sink>(sink: &K, batch: &Batch) -> Outcome {
 }
 
 impl Held {
+    fn left(&self, now: Timestamp) -> Duration {
+        Duration::try_from(self.until.duration_since(now)).unwrap_or_default().min(LONGEST)
+    }
+
     fn step(&self, config: &config::Sink) -> Step {
         let why = format!("{}: {}", config.name, self.why);
         Step::Waiting { until: self.until, why, person: self.person }

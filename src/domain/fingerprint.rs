@@ -12,11 +12,25 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
+mod differ;
+mod list;
+
+pub use differ::changed;
+pub use list::{List, list};
+
 /// Separates the segments of a path inside Postrider: member names may contain dots.
 const SEPARATOR: char = '\u{1f}';
 
 /// Deeper nesting than any vendor's is compared by its text.
 const MAX_DEPTH: u32 = 32;
+
+/// How much longer than a member's own text the paths of its leaves may be together. Each leaf's
+/// path repeats the names above it, so that a long name over many leaves would fill any memory:
+/// such a member is compared as a whole.
+const MAX_PATHS: usize = 8;
+
+/// Of more members that differ, only those of the top level are named.
+const MAX_NAMES: usize = 256;
 
 type Hash = [u8; 16];
 
@@ -85,7 +99,19 @@ impl Builder {
     pub fn member(&mut self, name: &str, value: &RawValue) {
         self.path.clear();
         self.enter(name);
-        self.add(value, 0);
+        self.whole(value, 0);
+    }
+
+    /// Adds everything below the present path; as one leaf where the paths would take too much.
+    fn whole(&mut self, value: &RawValue, depth: u32) {
+        let before = (self.text.len(), self.leaves.len(), self.path.len());
+        let mut room = (value.get().len() + self.path.len()).saturating_mul(MAX_PATHS);
+        if !self.add(value, depth, &mut room) {
+            self.text.truncate(before.0);
+            self.leaves.truncate(before.1);
+            self.path.truncate(before.2);
+            self.leaf(value, depth);
+        }
     }
 
     /// Adds a member below an object: `nested(["status", "success"], …)`.
@@ -98,6 +124,15 @@ impl Builder {
         self.text.push(b'v');
         self.text.extend_from_slice(text.as_bytes());
         self.end(start);
+    }
+
+    /// Like [`Builder::nested`], with everything below the value.
+    pub fn below(&mut self, path: &[&str], value: &RawValue) {
+        self.path.clear();
+        for segment in path {
+            self.enter(segment);
+        }
+        self.whole(value, 1);
     }
 
     /// Adds a list of texts as one member, regardless of order and repetition.
@@ -118,23 +153,33 @@ impl Builder {
         self.end(start);
     }
 
-    fn add(&mut self, value: &RawValue, depth: u32) {
+    /// False where the paths would take more than `room`.
+    fn add(&mut self, value: &RawValue, depth: u32, room: &mut usize) -> bool {
         if depth < MAX_DEPTH
             && let Some(members) = object(value)
         {
             let length = self.path.len();
             for (name, value) in members {
                 self.enter(&name);
-                self.add(value, depth + 1);
+                if !self.add(value, depth + 1, room) {
+                    return false;
+                }
                 self.path.truncate(length);
             }
+            return true;
+        }
+        let Some(left) = room.checked_sub(self.path.len()) else { return false };
+        *room = left;
+        self.leaf(value, depth);
+        true
+    }
+
+    fn leaf(&mut self, value: &RawValue, depth: u32) {
+        let start = self.start();
+        if write(value, depth, &mut self.text) {
+            self.end(start);
         } else {
-            let start = self.start();
-            if write(value, depth, &mut self.text) {
-                self.end(start);
-            } else {
-                self.text.truncate(start.0);
-            }
+            self.text.truncate(start.0);
         }
     }
 
@@ -143,8 +188,8 @@ impl Builder {
             self.path.push(SEPARATOR);
         }
         // Paths end with a NUL where they are kept.
-        if name.contains('\0') {
-            self.path.push_str(&name.replace('\0', "\u{fffd}"));
+        if name.contains(['\0', SEPARATOR]) {
+            self.path.push_str(&name.replace(['\0', SEPARATOR], "\u{fffd}"));
         } else {
             self.path.push_str(name);
         }
@@ -287,7 +332,12 @@ fn write(value: &RawValue, depth: u32, out: &mut Vec<u8>) -> bool {
             }
         },
         Some(b'[') if depth < MAX_DEPTH => {
-            let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(raw) else { return false };
+            let Some(items) = list(raw) else {
+                // Longer than any vendor's, it is compared by its text.
+                out.push(b'v');
+                out.extend_from_slice(raw.as_bytes());
+                return true;
+            };
             out.push(b'l');
             return sorted(items, out, |item, out| write(item, depth + 1, out));
         }
@@ -330,46 +380,6 @@ fn sorted<T>(items: Vec<T>, out: &mut Vec<u8>, write: impl Fn(T, &mut Vec<u8>) -
 fn append(part: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes());
     out.extend_from_slice(part);
-}
-
-/// The names of what differs: where both sides have an object, what is inside it; else the member.
-/// In order, each once, segments as a list.
-pub fn changed<'m>(before: &'m Members, after: &'m Members) -> Vec<Vec<&'m str>> {
-    let mut names: Vec<Vec<&'m str>> = Vec::new();
-    let (mut left, mut right) = (before.iter().peekable(), after.iter().peekable());
-    loop {
-        let path = match (left.peek(), right.peek()) {
-            (None, None) => break,
-            (Some(was), Some(is)) if was == is => {
-                left.next();
-                right.next();
-                continue;
-            }
-            (Some(was), Some(is)) if was.path == is.path => {
-                right.next();
-                left.next().map(|was| was.path)
-            }
-            (Some(was), Some(is)) if was.path > is.path => right.next().map(|is| is.path),
-            (Some(_), _) => left.next().map(|was| was.path),
-            (None, Some(_)) => right.next().map(|is| is.path),
-        };
-        let Some(path) = path else { break };
-        let segments: Vec<&str> = path.split(SEPARATOR).collect();
-        let shared = |depth: usize| {
-            let object = segments[..depth].join(&SEPARATOR.to_string()) + &SEPARATOR.to_string();
-            let has = |members: &Members| members.iter().any(|m| m.path.starts_with(&object));
-            has(before) && has(after)
-        };
-        let mut depth = 1;
-        while depth < segments.len() && shared(depth) {
-            depth += 1;
-        }
-        let name = segments[..depth].to_vec();
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 #[cfg(test)]

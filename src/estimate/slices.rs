@@ -1,13 +1,13 @@
 //! The slices of a day: made by the collector's own planner, as if its clock ran through the day.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{float, millis, ticks};
+use super::{float, memo::Memo, millis, ticks};
 use crate::{
     collect::plan::{self, Policy},
-    config::{Schedule, Source, Vendor},
+    config::{Resweep as Resweeping, Schedule, Source, Vendor},
     domain::slice::Interval,
     source::Limits,
     store::slices::{Frontier, Resweep},
@@ -35,7 +35,35 @@ pub(super) struct Made {
 ///
 /// It begins a slice earlier and ends a slice later, so that windows that are read again are
 /// complete whenever they begin.
-pub(super) fn run(source: &Source, from: Timestamp) -> Made {
+pub(super) fn run(source: &Source, from: Timestamp) -> Arc<Made> {
+    static KNOWN: Memo<(Shape, Timestamp), Arc<Made>> = Memo::new();
+    KNOWN.of((Shape::of(source), from), || Arc::new(run_anew(source, from)))
+}
+
+/// All of a source that its slices depend on.
+#[derive(PartialEq)]
+struct Shape {
+    schedule: Schedule,
+    lag: Duration,
+    slice: Duration,
+    resweep: Vec<Resweeping>,
+    vendor: &'static str,
+}
+
+impl Shape {
+    fn of(source: &Source) -> Self {
+        let Source { schedule, lag, slice, resweep, vendor, .. } = source;
+        Self {
+            schedule: schedule.clone(),
+            lag: *lag,
+            slice: *slice,
+            resweep: resweep.clone(),
+            vendor: vendor.as_str(),
+        }
+    }
+}
+
+fn run_anew(source: &Source, from: Timestamp) -> Made {
     let every = match source.schedule {
         Schedule::Every(every) => every,
         Schedule::Cron(_) => Duration::ZERO,

@@ -8,7 +8,7 @@ use croner::{
 };
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::millis;
+use super::{memo::Memo, millis};
 use crate::{collect::plan::Policy, config::Schedule};
 
 /// How often a schedule fires from `from` to `to`; of `every`, whose ticks may fall anywhere, the
@@ -20,9 +20,12 @@ pub fn activations(schedule: &Schedule, from: Timestamp, to: Timestamp) -> u64 {
             u64::try_from(length).unwrap_or(0).div_ceil(millis(*every).max(1))
         }
         Schedule::Cron(text) => {
-            let Some(cron) = cron(text) else { return 0 };
-            let ticks = cron.iter_from(from.to_zoned(TimeZone::UTC), Direction::Forward);
-            ticks.take_while(|tick| tick.timestamp() < to).count() as u64
+            static KNOWN: Memo<(String, Timestamp, Timestamp), u64> = Memo::new();
+            KNOWN.of((text.clone(), from, to), || {
+                let Some(cron) = cron(text) else { return 0 };
+                let ticks = cron.iter_from(from.to_zoned(TimeZone::UTC), Direction::Forward);
+                ticks.take_while(|tick| tick.timestamp() < to).count() as u64
+            })
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Kind {
     Source,
     /// A sink does not take what is sent.
     Sink,
+    /// A sink refused events for good.
+    DeadLetters,
     /// Credentials are about to expire, or have.
     Credentials,
     /// The day's calls are nearly used, or passes held back for them.
@@ -30,6 +32,8 @@ pub enum Kind {
     EntitlementForecast,
     /// A day's messages differ from the vendor's count.
     Reconciliation,
+    /// This machine's clock is wrong.
+    Clock,
 }
 
 /// What an event says of a matter, and what is remembered to have been said.
@@ -55,6 +59,8 @@ pub struct Matter {
     /// Since when; else since it was noticed.
     pub since: Option<Timestamp>,
     pub due: Due,
+    /// A number that is told again when it has grown, though not often; 0 for none.
+    pub size: u64,
 }
 
 /// When a matter is told.
@@ -82,7 +88,7 @@ impl Matter {
         let condition = condition.into();
         let telling = Telling { kind, condition, severity, message, details: Map::new() };
         let record_id = record_id.into();
-        Self { source: source.clone(), record_id, telling, since: None, due: Due::NOW }
+        Self { source: source.clone(), record_id, telling, since: None, due: Due::NOW, size: 0 }
     }
 
     /// What is open stays open as it was told.
@@ -99,6 +105,11 @@ impl Matter {
     #[must_use]
     pub fn since(self, since: Timestamp) -> Self {
         Self { since: Some(since), ..self }
+    }
+
+    #[must_use]
+    pub fn growing(self, size: u64) -> Self {
+        Self { size, ..self }
     }
 
     /// Adds a detail; nothing where there is no value.

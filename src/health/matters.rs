@@ -17,7 +17,9 @@ use crate::{
 };
 
 pub mod budget;
+pub mod clock;
 mod collecting;
+mod dead_letters;
 mod gaps;
 mod licence;
 mod sinks;
@@ -50,6 +52,7 @@ pub fn all(
         let condition = facts.sinks.get(name.as_str());
         matters.extend(condition.and_then(|condition| sinks::matter(&own, name, condition)));
     }
+    matters.extend(facts.dead_letters.iter().map(|pile| dead_letters::matter(&own, pile)));
     matters
 }
 

@@ -11,6 +11,9 @@ use crate::{
     store::health::{Note, Said},
 };
 
+/// What grows is told again after this, if nothing else about it changed.
+const AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+
 /// A matter, by its source and its record id.
 pub type Key = (SourceName, String);
 
@@ -34,6 +37,15 @@ pub struct Memo {
     /// When something was first seen that did not yet last long enough to be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noticed: Option<Timestamp>,
+    /// Of a matter that has a size: how large it was told to be, and when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    pub size: u64,
+    pub at: Timestamp,
 }
 
 /// A row that is to be changed, and the event that goes with it.
@@ -117,10 +129,15 @@ fn still(key: &Key, row: &Row, matter: Matter, now: Timestamp) -> Option<Turn> {
         said.condition == matter.telling.condition && said.severity == matter.telling.severity
     });
     let noticed = row.memo.noticed;
+    // What shrank meanwhile grows from there.
+    let told = row.memo.told.map(|told| Told { size: told.size.min(matter.size), ..told });
+    if same && told.is_some_and(|it| it.size < matter.size && now.duration_since(it.at) >= AGAIN) {
+        return Some(say(key, row, true, matter, row.since, now));
+    }
     if same {
         // What grows, such as a gap, is known as it is now when somebody looks, and when it closes.
-        let differs = said != Some(&matter.telling) || noticed.is_some();
-        let memo = Memo { telling: Some(matter.telling), noticed: None };
+        let differs = said != Some(&matter.telling) || noticed.is_some() || told != row.memo.told;
+        let memo = Memo { telling: Some(matter.telling), noticed: None, told };
         let row = Some(Row { memo, ..row.clone() });
         return differs.then(|| Turn { key: key.clone(), row, event: None });
     }
@@ -133,7 +150,7 @@ fn still(key: &Key, row: &Row, matter: Matter, now: Timestamp) -> Option<Turn> {
         return waits.then(|| Turn { key: key.clone(), row, event: None });
     }
     let since = if row.open { row.since } else { begun };
-    Some(say(key, row, true, matter.telling, since, now))
+    Some(say(key, row, true, matter, since, now))
 }
 
 fn over(key: &Key, row: &Row, now: Timestamp) -> Option<Turn> {
@@ -141,7 +158,8 @@ fn over(key: &Key, row: &Row, now: Timestamp) -> Option<Turn> {
         (Some(said), true) => {
             let message = well_again(key, said);
             let telling = Telling { severity: Severity::Info, message, ..said.clone() };
-            Some(say(key, row, false, telling, row.since, now))
+            let matter = Matter { telling, ..Matter::keep(&key.0, key.1.clone(), said.kind) };
+            Some(say(key, row, false, matter, row.since, now))
         }
         _ if row.memo.noticed.is_none() => None,
         _ => {
@@ -152,14 +170,8 @@ fn over(key: &Key, row: &Row, now: Timestamp) -> Option<Turn> {
     }
 }
 
-fn say(
-    key: &Key,
-    row: &Row,
-    open: bool,
-    telling: Telling,
-    since: Timestamp,
-    now: Timestamp,
-) -> Turn {
+fn say(key: &Key, row: &Row, open: bool, matter: Matter, since: Timestamp, now: Timestamp) -> Turn {
+    let Matter { telling, size, .. } = matter;
     let revision = row.revision.saturating_add(1);
     let mut previous = BTreeMap::new();
     let mut previous_condition = None;
@@ -175,7 +187,8 @@ fn say(
             previous_condition = Some(said.condition.clone());
         }
     }
-    let memo = Memo { telling: Some(telling.clone()), noticed: None };
+    let told = (size > 0).then_some(Told { size, at: now });
+    let memo = Memo { telling: Some(telling.clone()), noticed: None, told };
     let since_now = if open { since } else { now };
     Turn {
         key: key.clone(),
@@ -206,6 +219,10 @@ fn well_again((source, record_id): &Key, said: &Telling) -> String {
             let sink = record_id.strip_prefix("sink:").unwrap_or(record_id);
             format!("The sink {sink} is well again, or no longer configured.")
         }
+        Kind::DeadLetters => {
+            let sink = record_id.strip_prefix("dead_letters:").unwrap_or(record_id);
+            format!("The sink {sink} has no dead letters any more.")
+        }
         Kind::Credentials => format!("The credentials of the source {source} were renewed."),
         Kind::Quota if said.condition == "held_back" => {
             format!("Nothing of the source {source} waits any more so that others have calls.")
@@ -216,6 +233,7 @@ fn well_again((source, record_id): &Key, said: &Telling) -> String {
         Kind::EntitlementForecast => {
             format!("The licence of the source {source} lasts to its end, as things are now.")
         }
+        Kind::Clock => "The clock of this machine is right again.".into(),
         Kind::Reconciliation => format!(
             "The messages of {} collected from the source {source} are as many as the vendor \
              counts.",

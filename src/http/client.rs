@@ -1,13 +1,16 @@
 //! A client as sources and sinks hold it.
 
+use bytes::Bytes;
 use reqwest::{RequestBuilder, Response};
 
+use super::{Room, room::Share};
 use crate::fault::Fault;
 
 /// An HTTP client. Cheap to clone, and to be kept: it holds the connections.
 #[derive(Clone)]
 pub struct Client {
     requests: reqwest::Client,
+    share: Share,
     #[cfg(feature = "testing")]
     peer: Option<std::sync::Arc<dyn Peer>>,
 }
@@ -21,10 +24,27 @@ pub trait Peer: Send + Sync {
     ) -> futures_util::future::BoxFuture<'static, Result<Response, Fault>>;
 }
 
+#[cfg(feature = "testing")]
+thread_local! {
+    static HERE: std::cell::RefCell<Option<Client>> = const { std::cell::RefCell::new(None) };
+}
+
+/// Whoever wants a client on this thread gets this one from now on: a simulation runs on one.
+#[cfg(feature = "testing")]
+pub fn set_here(client: Option<Client>) {
+    HERE.with_borrow_mut(|here| *here = client);
+}
+
+#[cfg(feature = "testing")]
+pub(super) fn here() -> Option<Client> {
+    HERE.with_borrow(Clone::clone)
+}
+
 impl Client {
     pub(super) fn new(requests: reqwest::Client) -> Self {
         Self {
             requests,
+            share: Share::default(),
             #[cfg(feature = "testing")]
             peer: None,
         }
@@ -53,6 +73,16 @@ impl Client {
             return peer.answer(request).await;
         }
         request.send().await.map_err(super::fault)
+    }
+
+    /// Reads a body of at most `max_bytes` after decompression. A large one waits until there is
+    /// room for it, and has it until the [`Room`] is dropped.
+    pub async fn body(
+        &self,
+        response: Response,
+        max_bytes: usize,
+    ) -> Result<(Bytes, Option<Room>), Fault> {
+        super::capped(response, max_bytes, Some(&self.share)).await
     }
 }
 

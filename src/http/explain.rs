@@ -11,8 +11,13 @@ use crate::fault::Fault;
 #[expect(clippy::needless_pass_by_value, reason = "used as map_err(http::fault)")]
 pub fn fault(error: reqwest::Error) -> Fault {
     let peer = error.url().map_or_else(|| "the peer".to_owned(), peer);
-    if let Some(tls) = tls::find(&error) {
-        return tls::fault(&peer, tls);
+    fault_of(&peer, &error)
+}
+
+/// The same for a peer that is known: a broken body does not say whose it was.
+pub(super) fn fault_of(peer: &str, error: &reqwest::Error) -> Fault {
+    if let Some(tls) = tls::find(error) {
+        return tls::fault(peer, tls);
     }
     if error.is_connect() && error.is_timeout() {
         return Fault::transient(format!("cannot connect to {peer}: no answer in time"));
@@ -20,7 +25,7 @@ pub fn fault(error: reqwest::Error) -> Fault {
     if error.is_timeout() {
         return Fault::transient(format!("{peer} did not answer in time"));
     }
-    let cause = root(&error);
+    let cause = root(error);
     if error.is_dns() {
         return Fault::transient(format!("cannot resolve the name of {peer}")).caused_by(cause);
     }
@@ -37,6 +42,8 @@ pub fn fault(error: reqwest::Error) -> Fault {
 pub fn plain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::Other => error.to_string(),
+        // rustls sends the reader to its manual.
+        io::ErrorKind::UnexpectedEof => "the connection was closed half way".to_owned(),
         kind if error.raw_os_error().is_some() => {
             let text = kind.to_string();
             // Kinds that Rust has no stable name for say nothing.

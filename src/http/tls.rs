@@ -10,7 +10,7 @@ use std::{
 
 use rustls::{
     AlertDescription, CertificateError, ClientConfig,
-    client::danger::ServerCertVerifier,
+    client::{Resumption, danger::ServerCertVerifier},
     crypto::CryptoProvider,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem, pem::PemObject},
 };
@@ -21,6 +21,12 @@ use crate::{config::Tls, fault::Fault};
 
 mod fixed_name;
 
+/// Names of a foreign certificate that are told.
+const NAMES: usize = 5;
+/// Remembered for a shorter handshake: eight of each of four servers. A source or sink talks to one
+/// or two; rustls would make room for 32, and a thousand sources each have their own.
+const SESSIONS: usize = 32;
+
 /// A client configuration: verification on, client certificate where there is one.
 pub fn tls_config(settings: &Tls) -> Result<ClientConfig, ClientError> {
     let builder = ClientConfig::builder_with_provider(provider())
@@ -28,15 +34,17 @@ pub fn tls_config(settings: &Tls) -> Result<ClientConfig, ClientError> {
         .map_err(ClientError::Tls)?
         .dangerous()
         .with_custom_certificate_verifier(verifier(settings)?);
-    match (&settings.client_cert, &settings.client_key) {
-        (None, None) => Ok(builder.with_no_client_auth()),
+    let mut config = match (&settings.client_cert, &settings.client_key) {
+        (None, None) => builder.with_no_client_auth(),
         (Some(cert), Some(key)) => {
             builder.with_client_auth_cert(certificates(cert)?, private_key(key)?).map_err(
                 |source| ClientError::Identity { cert: cert.clone(), key: key.clone(), source },
-            )
+            )?
         }
-        _ => Err(ClientError::HalfIdentity),
-    }
+        _ => return Err(ClientError::HalfIdentity),
+    };
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    Ok(config)
 }
 
 /// Makes `config` verify the peer's certificate for `name` whatever name it is reached by. The
@@ -63,10 +71,12 @@ pub fn fault(peer: &str, error: &rustls::Error) -> Fault {
             "{peer} refuses our client certificate ({alert:?}): check tls.client_cert and \
              tls.client_key, and that it trusts their issuer"
         )),
-        E::PeerIncompatible(what) => Fault::auth(format!(
-            "{peer} and Postrider have no TLS version or cipher in common ({what:?}); TLS 1.2 or \
-             newer is needed"
-        )),
+        E::PeerIncompatible(what) => Fault::auth(nothing_in_common(peer, &format!("{what:?}"))),
+        E::AlertReceived(
+            alert @ (AlertDescription::ProtocolVersion
+            | AlertDescription::HandshakeFailure
+            | AlertDescription::InsufficientSecurity),
+        ) => Fault::auth(nothing_in_common(peer, &format!("it says {alert:?}"))),
         E::InvalidMessage(_) => Fault::transient(format!(
             "{peer} answers the TLS handshake with something else: is this a port without TLS?"
         )),
@@ -95,6 +105,13 @@ pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     None
 }
 
+fn nothing_in_common(peer: &str, what: &str) -> String {
+    format!(
+        "{peer} and Postrider have no TLS version or cipher in common ({what}): TLS 1.2 or newer \
+         is needed, so turn it on there"
+    )
+}
+
 fn about_certificates(alert: AlertDescription) -> bool {
     use AlertDescription as A;
     matches!(
@@ -107,6 +124,7 @@ fn about_certificates(alert: AlertDescription) -> bool {
             | A::CertificateUnknown
             | A::UnknownCA
             | A::AccessDenied
+            | A::DecryptError
             | A::NoCertificate
     )
 }
@@ -125,14 +143,32 @@ fn certificate(peer: &str, problem: &CertificateError) -> String {
         ),
         C::NotValidForNameContext { presented, .. } => format!(
             "the certificate of {peer} is for {}: set tls.server_name to a name it has",
-            if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") }
+            told(presented)
         ),
         C::UnknownIssuer => format!(
             "the certificate of {peer} comes from an authority that is not trusted here: set \
              tls.ca_file to that authority's certificate"
         ),
+        C::BadSignature => format!(
+            "the certificate of {peer} is not signed by the key of the authority that it names: \
+             where that authority was made anew, set tls.ca_file to its present certificate"
+        ),
         C::Revoked => format!("the certificate of {peer} is revoked: replace it there"),
         other => format!("the certificate of {peer} cannot be trusted: {other}"),
+    }
+}
+
+/// The first names of a foreign certificate.
+fn told(names: &[String]) -> String {
+    let bare = |name: &String| {
+        let name = name.trim_start_matches("DnsName(\"").trim_end_matches("\")");
+        name.to_owned()
+    };
+    let first: Vec<String> = names.iter().take(NAMES).map(bare).collect();
+    match first.len() {
+        0 => "no name".to_owned(),
+        told if told < names.len() => format!("{} and more", first.join(", ")),
+        _ => first.join(", "),
     }
 }
 

@@ -193,7 +193,7 @@ impl Desk {
 
     /// Closes the connection without an answer: hyper drops what it has not yet written when the
     /// body fails, and it writes nothing before it has asked the body once.
-    fn close(&self, endpoint: &str) -> Response<Body> {
+    pub(super) fn close(&self, endpoint: &str) -> Response<Body> {
         self.count(endpoint, "reset");
         let broken = stream::once(async { Err::<Bytes, _>(io::Error::other("closed on purpose")) });
         respond(&Answer::text(200, ""), Body::from_stream(broken))

@@ -142,7 +142,7 @@ impl Profile {
         let later = 3_600 + i64::try_from(dice.below(70 * 3_600)).unwrap_or(0);
         let conviction = (self.time.saturating_add(later * SECOND), Change::RetroVerdict);
         let mut conviction = Some(conviction).filter(|(at, _)| convicted && *at <= now);
-        for (at, change) in changes {
+        for (at, change) in changes.iter().filter(|(at, _)| *at <= now) {
             if let Some((at, change)) = conviction.take_if(|(earlier, _)| *earlier < *at) {
                 state.apply(at, change);
             }

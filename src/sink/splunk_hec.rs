@@ -1,23 +1,25 @@
 //! Splunk's HTTP Event Collector: batches of envelopes to `/services/collector/event`.
 //!
-//! A 200 with HEC's own JSON is the acknowledgement; indexers are not asked yet.
+//! Where the token has indexer acknowledgement, a batch counts once the indexers have it; else HEC's
+//! 200 with its own JSON does.
 
 use std::{
     io::Write,
     ops::Range,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use reqwest::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER,
-};
-use uuid::Uuid;
+use tokio::sync::Semaphore;
+use tracing::warn;
 
 use self::{
-    classify::{Answer, Reply, classify},
-    endpoints::Endpoints,
+    classify::{classify, without_acknowledgement},
+    pending::{ANEW, Verdict},
+    post::{Posted, Taken},
+    route::Route,
     token::Token,
 };
 use super::{Outcome, Sink, Unfit};
@@ -25,23 +27,33 @@ use crate::{
     clock::Clock,
     config::{self, Acknowledgements, BatchLimits},
     domain::event::Event,
-    fault::{self, Fault, Kind},
+    fault::Fault,
     format::hec::Hec,
     http::{self, ClientError},
 };
 
+mod acknowledge;
+mod channel;
 mod classify;
+mod cookies;
 mod endpoints;
+#[cfg(feature = "testing")]
+pub(crate) mod fuzzing;
+mod pending;
+mod post;
 mod probe;
+mod route;
 mod token;
-
-const CHANNEL: HeaderName = HeaderName::from_static("x-splunk-request-channel");
 
 /// Splunk's `maxEventSize`: a larger object is a parsing error there.
 const MAX_EVENT: usize = 5 * 1024 * 1024;
 
-/// HEC's answers are some hundred bytes; proxies' pages are cut off here.
-const MAX_ANSWER: usize = 64 * 1024;
+/// A batch that the indexers do not confirm goes again so often before its endpoint counts as
+/// failing.
+const RESENDS: u32 = 1;
+
+/// While indexers are waited for, so many times `max_in_flight` batches may be on the way.
+const AHEAD: usize = 4;
 
 pub struct SplunkHec {
     client: http::Client,
@@ -51,8 +63,12 @@ pub struct SplunkHec {
     gzip: bool,
     batch: BatchLimits,
     envelope: Hec,
+    acknowledgements: Acknowledgements,
+    ack_timeout: Duration,
     clock: Arc<dyn Clock>,
     route: Mutex<Route>,
+    /// Posts at a time; batches that wait for the indexers do not count.
+    posts: Semaphore,
 }
 
 /// Why a Splunk sink cannot be made.
@@ -60,25 +76,6 @@ pub struct SplunkHec {
 pub enum SetupError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error(
-        "acknowledgements = \"required\" cannot be kept yet, as indexers are not asked: use \
-         \"auto\""
-    )]
-    Acknowledgements,
-}
-
-/// Where the next batch goes, and on which channel: a new one for each start and each move to
-/// another endpoint, as Splunk counts acknowledgements by channel and indexer.
-struct Route {
-    endpoints: Endpoints,
-    channel: Uuid,
-    rng: StdRng,
-}
-
-impl Route {
-    fn renew_channel(&mut self) {
-        self.channel = Uuid::new_v8(self.rng.random());
-    }
 }
 
 impl SplunkHec {
@@ -90,25 +87,21 @@ impl SplunkHec {
         clock: Arc<dyn Clock>,
         rng: &mut impl Rng,
     ) -> Result<Self, SetupError> {
-        if settings.acknowledgements == Acknowledgements::Required {
-            return Err(SetupError::Acknowledgements);
-        }
-        let mut route = Route {
-            endpoints: Endpoints::new(settings.endpoints.len()),
-            channel: Uuid::nil(),
-            rng: StdRng::from_rng(rng),
-        };
-        route.renew_channel();
+        let client = http::client(&settings.http)?;
+        let count = settings.endpoints.len();
         Ok(Self {
-            client: http::client(&settings.http)?,
+            client,
             endpoints: settings.endpoints.clone(),
             token: Token::new(settings.token.clone()),
             index: settings.index.clone(),
             gzip: settings.gzip,
             batch: sink.batch,
             envelope: Hec::new(settings.host.as_deref().unwrap_or(host), settings.index.as_deref()),
+            acknowledgements: settings.acknowledgements,
+            ack_timeout: settings.ack_timeout,
             clock,
-            route: Mutex::new(route),
+            route: Mutex::new(Route::new(count, settings.ack_timeout, StdRng::from_rng(rng))),
+            posts: Semaphore::new(sink.max_in_flight.max(1)),
         })
     }
 
@@ -116,66 +109,70 @@ impl SplunkHec {
         self.route.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One request. Errors are those of the connection; what HEC says is in the answer.
-    async fn post(
-        &self,
-        endpoint: &str,
-        channel: Uuid,
-        token: HeaderValue,
-        body: Bytes,
-    ) -> Result<Answer, Fault> {
-        let url = format!("{endpoint}/services/collector/event");
-        let mut request = self
-            .client
-            .post(&url)
-            .header(AUTHORIZATION, token)
-            .header(CHANNEL, channel.to_string())
-            .header(CONTENT_TYPE, "application/json");
-        if self.gzip && !body.is_empty() {
-            request = request.header(CONTENT_ENCODING, "gzip");
+    /// Sends frames and waits until the indexers have them, where they say so.
+    async fn send_all(&self, body: Bytes, frames: &[Range<usize>]) -> Outcome {
+        let mut resends = 0;
+        loop {
+            let Posted { channel, answer, taken } = match self.deliver(&body).await {
+                Ok(posted) => posted,
+                Err(fault) => return Outcome::Failed(fault),
+            };
+            let required = self.acknowledgements == Acknowledgements::Required;
+            let verdict = match (classify(&answer, frames.len(), body.len()), taken) {
+                (Outcome::Accepted, Taken::As(id)) => self.verdict(&channel, id).await,
+                (Outcome::Accepted, Taken::Anew) => Verdict::Lost(ANEW.to_owned()),
+                (Outcome::Accepted, Taken::Unnumbered) if required => {
+                    return Outcome::Failed(without_acknowledgement(&answer.url));
+                }
+                (Outcome::Poison { index, reason }, _) if index > 0 && self.waits() => {
+                    // HEC has those before the bad one, but gives no id for them.
+                    let (body, frames) = (body.slice(..frames[index].start), &frames[..index]);
+                    return match Box::pin(self.send_all(body, frames)).await {
+                        Outcome::Accepted => Outcome::Poison { index, reason },
+                        other => other,
+                    };
+                }
+                (outcome, _) => return outcome,
+            };
+            let endpoint = &self.endpoints[channel.endpoint];
+            let why = match verdict {
+                Verdict::Indexed => return Outcome::Accepted,
+                Verdict::Unsupported(_) if required => {
+                    return Outcome::Failed(without_acknowledgement(endpoint));
+                }
+                Verdict::Unsupported(why) => {
+                    self.route().leave(&channel, false);
+                    why
+                }
+                Verdict::Lost(why) => {
+                    self.route().leave(&channel, channel.asks);
+                    why
+                }
+            };
+            if resends == RESENDS {
+                self.route().failed(channel.endpoint, self.clock.now());
+                return Outcome::Failed(Fault::transient(format!(
+                    "{endpoint} took a batch {} times, and its indexers did not confirm it: {why}",
+                    resends + 1
+                )));
+            }
+            resends += 1;
+            warn!(
+                endpoint,
+                events = frames.len(),
+                why,
+                "a batch is not confirmed; sending it again"
+            );
         }
-        let response = self.client.send(request.body(body)).await?;
-        let status = response.status().as_u16();
-        let header = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = fault::retry_after(header, self.clock.now());
-        let reply = match http::body_capped(response, MAX_ANSWER).await {
-            Ok(body) => Reply::read(&body),
-            // The status says enough, but a 200 must be read to count.
-            Err(_) if status >= 300 => None,
-            Err(fault) if fault.kind == Kind::TooLarge => None,
-            Err(fault) => return Err(fault),
-        };
-        Ok(Answer { status, reply, retry_after, url, index: self.index.clone() })
     }
 
-    /// Sends to the endpoint that is next and draws conclusions for the following batches.
-    async fn attempt(&self, token: HeaderValue, body: Bytes) -> Result<Answer, Fault> {
-        let (at, channel) = {
-            let route = self.route();
-            (route.endpoints.current(), route.channel)
-        };
-        let result = self.post(&self.endpoints[at], channel, token, body).await;
-        let is_down = result.as_ref().is_ok_and(Answer::is_down) || result.is_err();
-        let mut route = self.route();
-        if !is_down {
-            route.endpoints.worked(at);
-        } else if route.endpoints.failed(at, self.clock.now()) {
-            route.renew_channel();
+    /// Whether a batch is not delivered before the indexers have it, as far as is known.
+    fn waits(&self) -> bool {
+        match self.acknowledgements {
+            Acknowledgements::Off => false,
+            Acknowledgements::Required => true,
+            Acknowledgements::Auto => self.route().acknowledges() != Some(false),
         }
-        result
-    }
-
-    /// Sends, once more where the token was rotated: whoever changed its file need not wait for
-    /// the next attempt.
-    async fn deliver(&self, body: Bytes) -> Result<Answer, Fault> {
-        let token = self.token.header()?;
-        let answer = self.attempt(token.clone(), body.clone()).await?;
-        if answer.refuses_token()
-            && let Some(token) = self.token.after(&token)
-        {
-            return self.attempt(token, body).await;
-        }
-        Ok(answer)
     }
 }
 
@@ -202,19 +199,14 @@ impl Sink for SplunkHec {
         if frames.is_empty() {
             return Outcome::Accepted;
         }
-        let body_len = body.len();
-        let body = if self.gzip {
-            // Some milliseconds; a thread for it would cost more, in memory above all.
-            match compress(&body) {
-                Ok(compressed) => compressed,
-                Err(error) => return not_compressed(error),
-            }
+        self.send_all(body, frames).await
+    }
+
+    fn most_on_the_way(&self, max_in_flight: usize) -> usize {
+        if self.route().acknowledges() == Some(true) {
+            max_in_flight.saturating_mul(AHEAD)
         } else {
-            body
-        };
-        match self.deliver(body).await {
-            Ok(answer) => classify(&answer, frames.len(), body_len),
-            Err(fault) => Outcome::Failed(fault),
+            max_in_flight
         }
     }
 
@@ -229,10 +221,6 @@ pub fn compress(body: &[u8]) -> std::io::Result<Bytes> {
     let mut encoder = flate2::write::GzEncoder::new(buffer, flate2::Compression::new(1));
     encoder.write_all(body)?;
     Ok(encoder.finish()?.into())
-}
-
-fn not_compressed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Outcome {
-    Outcome::Failed(Fault::transient("the batch could not be compressed").caused_by(error))
 }
 
 #[cfg(test)]

@@ -11,18 +11,22 @@ use reqwest::{
 
 use super::text;
 use crate::{
-    fault::{Fault, retry_after},
-    http,
+    fault::{Fault, http_date, retry_after},
+    http::{self, Room},
 };
 
 /// Bytes of an answer after decompression; the largest that a vendor documents is some 10 MB.
-pub(super) const MAX_BODY: usize = 64 << 20;
+pub(super) const MAX_BODY: usize = 16 << 20;
+
+/// Bytes of an answer other than 200: it is looked at for a phrase, and its start is shown.
+const MAX_REFUSAL: usize = 64 << 10;
 
 /// What came back, whatever the status.
 pub(super) struct Answer {
     pub(super) status: u16,
     headers: HeaderMap,
     body: Bytes,
+    room: Option<Room>,
 }
 
 impl Answer {
@@ -36,18 +40,26 @@ impl Answer {
     ) -> Result<Self, Fault> {
         let response = http.send(request).await.map_err(|fault| fault.during(what))?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = http::body_capped(response, max).await.map_err(|fault| fault.during(what))?;
-        Ok(Self { status, headers, body })
+        // On the heap: it is part of every slice's future.
+        let read = Box::pin(async {
+            if status == 200 {
+                return http.body(response, max).await;
+            }
+            http::body_start(response, MAX_REFUSAL).await.map(|body| (body, None))
+        });
+        let (body, room) = read.await.map_err(|fault| fault.during(what))?;
+        Ok(Self { status, headers, body, room })
+    }
+
+    /// The room that a large answer takes, for as long as there is work with what came of it.
+    pub(super) fn take_room(&mut self) -> Option<Room> {
+        self.room.take()
     }
 
     /// The body without a byte order mark and white space around it. What is not UTF-8 is
     /// replaced: one bad byte must not cost the page.
     pub(super) fn text(&self) -> Cow<'_, str> {
-        // Asked first, because the replacing reader is ten times slower.
-        match std::str::from_utf8(&self.body) {
-            Ok(body) => Cow::Borrowed(bare(body)),
-            Err(_) => Cow::Owned(bare(&String::from_utf8_lossy(&self.body)).to_owned()),
-        }
+        decode(&self.body)
     }
 
     /// The body for a fault's text, where `secrets` must not be: a proxy or a hostile server may
@@ -63,11 +75,20 @@ impl Answer {
 
     /// The server's clock, whole seconds.
     pub(super) fn server_time(&self) -> Option<Timestamp> {
-        Timestamp::try_from(httpdate::parse_http_date(self.header(&DATE)?).ok()?).ok()
+        http_date(self.header(&DATE)?)
     }
 
     fn header(&self, name: &HeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+}
+
+/// See [`Answer::text`].
+pub(super) fn decode(body: &[u8]) -> Cow<'_, str> {
+    // Asked first, because the replacing reader is ten times slower.
+    match std::str::from_utf8(body) {
+        Ok(body) => Cow::Borrowed(bare(body)),
+        Err(_) => Cow::Owned(bare(&String::from_utf8_lossy(body)).to_owned()),
     }
 }
 

@@ -30,6 +30,8 @@ use crate::{
 };
 
 mod call;
+#[cfg(feature = "testing")]
+pub(super) mod fuzzing;
 mod message;
 mod page;
 mod refusal;
@@ -92,7 +94,7 @@ impl Source for CiscoEtd {
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
         let request = |bearer: &Bearer| search::request(&self.http, &self.config, query, bearer);
-        let reply = self.call(search::NAME, request).await?;
+        let mut reply = self.call(search::NAME, request).await?;
         if reply.answer.status != 200 {
             let call = refusal::Call::Search { interval: query.interval };
             return Err(self.refused(&reply, call, query.page_token.is_some()).await);
@@ -102,6 +104,7 @@ impl Source for CiscoEtd {
             Fault::transient(format!("{} answered 200, but {oddity}: {body}", search::NAME))
         })?;
         page.server_time = reply.answer.server_time();
+        page.room = reply.answer.take_room();
         Ok(page)
     }
 

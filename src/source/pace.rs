@@ -1,7 +1,7 @@
 //! How fast a source may call its vendor: never over the limit, slower after a 429.
 
 use std::{
-    cell::Cell,
+    cell::RefCell,
     num::NonZeroU32,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -19,6 +19,7 @@ use governor::{
 };
 use jiff::Timestamp;
 
+use super::places::{HOLD, Place, Places};
 use crate::config::RateLimit;
 
 /// After this long without a 429 the full rate is used again.
@@ -27,18 +28,36 @@ const QUIET: Duration = Duration::from_secs(3600);
 const SLOWEST: f64 = 0.25;
 
 tokio::task_local! {
-    /// The calls of the work that is being metered.
-    static METER: Cell<u64>;
+    /// What the work that is being metered has taken.
+    static METER: RefCell<Taken>;
 }
 
-/// Does `work` and tells how many calls it took from a pace.
-pub async fn metered<T>(work: impl Future<Output = T>) -> (T, u64) {
-    METER
-        .scope(Cell::new(0), async {
-            let value = work.await;
-            (value, METER.with(Cell::get))
-        })
-        .await
+/// What some work took from a pace.
+#[derive(Debug, Default)]
+pub struct Taken {
+    pub calls: u64,
+    /// Kept until what was answered is stored.
+    place: Option<Place>,
+}
+
+/// Does `work` and tells what it took. While it waits long for an answer, others have its place.
+pub async fn metered<T>(work: impl Future<Output = T>) -> (T, Taken) {
+    let waits = async {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let since = METER.with(|taken| taken.borrow().place.as_ref().map(|place| place.since));
+            let until = since.unwrap_or_else(tokio::time::Instant::now) + HOLD;
+            tokio::select! {
+                biased;
+                value = &mut work => return (value, METER.with(RefCell::take)),
+                () = tokio::time::sleep_until(until) => METER.with(|taken| {
+                    let old = |place: &mut Place| place.since.elapsed() >= HOLD;
+                    drop(taken.borrow_mut().place.take_if(old));
+                }),
+            }
+        }
+    };
+    METER.scope(RefCell::default(), waits).await
 }
 
 /// A source's pace, shared by all its requests.
@@ -47,6 +66,7 @@ pub struct Pace {
     limit: RateLimit,
     gear: Mutex<Gear>,
     calls: AtomicU64,
+    places: Places,
 }
 
 type Limiter = RateLimiter<NotKeyed, InMemoryState, SleepClock, NoOpMiddleware<Tick>>;
@@ -94,7 +114,7 @@ struct Gear {
 impl Pace {
     pub fn new(limit: RateLimit) -> Self {
         let gear = Gear { limiter: limiter(limit, 1.0), share: 1.0, slowed_at: None };
-        Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0) }
+        Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0), places: Places::default() }
     }
 
     /// Goes on after another process, or another configuration, whose calls the vendor still
@@ -107,20 +127,38 @@ impl Pace {
         pace
     }
 
+    /// Shares the places of others.
+    #[must_use]
+    pub fn within(self, places: Places) -> Self {
+        Self { places, ..self }
+    }
+
     /// Waits until one more call is allowed, and counts it.
     pub async fn take(&self) {
-        loop {
+        // What it may hold from an earlier call would only be in the way.
+        METER.try_with(|taken| drop(taken.borrow_mut().place.take())).ok();
+        let place = loop {
+            // The place first: a call leaves when its turn is counted, else turns that waited
+            // would leave together.
+            let place = self.places.enter().await;
             let limiter = self.gear().limiter.clone();
             match limiter.check() {
-                Ok(()) => break,
+                Ok(()) => break place,
                 Err(not_yet) => {
+                    drop(place);
                     tokio::time::sleep(not_yet.wait_time_from(SleepClock.now())).await;
                 }
             }
-        }
+        };
         self.calls.fetch_add(1, Ordering::Relaxed);
         // Whoever does not ask for a bill gets none.
-        METER.try_with(|meter| meter.set(meter.get() + 1)).ok();
+        METER
+            .try_with(|taken| {
+                let mut taken = taken.borrow_mut();
+                taken.calls += 1;
+                taken.place = place;
+            })
+            .ok();
     }
 
     /// Calls made since the process started.

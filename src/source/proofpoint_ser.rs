@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp, Unit};
 use reqwest::header::{ACCEPT, AUTHORIZATION};
+use zeroize::Zeroizing;
 
 use super::{
     Limits, Page, Query, Source, Survey,
@@ -30,6 +31,8 @@ use crate::{
 
 mod blocks;
 mod entitlement;
+#[cfg(feature = "testing")]
+pub(super) mod fuzzing;
 mod names;
 mod number;
 mod refusal;
@@ -76,7 +79,7 @@ impl ProofpointSer {
     /// Asks for a window. Both ends are always sent: without a start the vendor takes the whole
     /// licence period, without an end a window that grows with each call.
     async fn summary(&self, window: Interval, bearer: &Bearer) -> Result<Answer, Fault> {
-        let authorization = format!("Bearer {}", bearer.token.as_str());
+        let authorization = Zeroizing::new(format!("Bearer {}", bearer.token.as_str()));
         let request = self
             .http
             .get(format!("{}{}", self.config.base_url, self.config.summary_path))
@@ -120,6 +123,9 @@ impl Source for ProofpointSer {
             bearer = self.bearer(Some(&bearer)).await?;
             answer = self.summary(window, &bearer).await?;
         }
+        if let Some(theirs) = answer.server_time() {
+            self.clock.hear(Some(theirs));
+        }
         let now = self.clock.now();
         let secrets = [refused.secrets(), bearer.secrets()].concat();
         if answer.status != 200 {
@@ -136,6 +142,7 @@ impl Source for ProofpointSer {
             Fault::transient(format!("{} answered 200, but {oddity}: {body}", self.name()))
         })?;
         page.server_time = answer.server_time();
+        page.room = answer.take_room();
         Ok(page)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::domain::fingerprint;
+use crate::{domain::fingerprint, fault};
 
 /// Characters of a vendor's text in a fault or a warning.
 const EXCERPT: usize = 200;
@@ -39,14 +39,24 @@ pub(super) fn compact(json: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| json.to_owned())
 }
 
+/// Oddities of a page that are told.
+const WARNINGS: usize = 20;
+
 /// The start of a text, fit for one line of a log.
 pub(super) fn excerpt(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut excerpt: String = text.chars().take(EXCERPT).map(clean).collect();
+    let mut excerpt: String = text.chars().take(EXCERPT).map(fault::tame).collect();
     if text.chars().nth(EXCERPT).is_some() {
         excerpt.push('…');
     }
     excerpt
+}
+
+/// Leaves so many warnings as a person would read.
+pub(super) fn few(warnings: &mut Vec<String>) {
+    if let Some(more @ 1..) = warnings.len().checked_sub(WARNINGS) {
+        warnings.truncate(WARNINGS);
+        warnings.push(format!("and {more} more such oddities in this answer"));
+    }
 }
 
 /// `text` with each of `secrets` replaced.

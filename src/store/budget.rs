@@ -134,7 +134,8 @@ impl Store {
     ) -> Result<Option<u64>, StoreError> {
         self.read("records-a-day", |view| {
             let sql = "SELECT coalesce(sum(received), 0), coalesce(sum(end_ms - start_ms), 0)
-                FROM slice WHERE state = 'covered' AND pass = 'live' AND narrow IS NULL
+                FROM slice WHERE state = 'covered' AND state NOT IN ('open', 'planned')
+                    AND pass = 'live' AND narrow IS NULL
                     AND stream_id = (SELECT id FROM stream WHERE source = ? AND stream = ?)";
             let key = [source.as_str(), stream.as_str()];
             let (received, millis): (u64, u64) =

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::{
     Store, StoreError,
     conditions::{Condition, condition, optional},
+    dead_letters::{self, Pile},
     licence,
     slices::{interval, pass, time},
     spool,
@@ -34,6 +35,7 @@ pub struct Facts {
     pub differing: Vec<Differing>,
     /// What the last surveys found, by source.
     pub licences: BTreeMap<String, Usage>,
+    pub dead_letters: Vec<Pile>,
     pub spool_bytes: u64,
 }
 
@@ -135,6 +137,7 @@ impl Store {
                 gone: gone(view)?,
                 differing: differing(view)?,
                 licences: licence::usages(view)?,
+                dead_letters: dead_letters::piles(view)?,
                 spool_bytes: spool::gauge(view, "spool_bytes")?,
             })
         })

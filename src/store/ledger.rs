@@ -10,6 +10,8 @@ use crate::domain::change::Known;
 
 mod encoding;
 mod forget;
+#[cfg(feature = "testing")]
+pub(super) mod fuzzing;
 mod partition;
 mod recall;
 

@@ -5,12 +5,14 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::{StoreError, damaged};
+use crate::failpoint::{self, Moment};
 
 /// In order; `user_version` tells how many have run.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema/0001.sql"),
     include_str!("schema/0002.sql"),
     include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
 ];
 
 /// Refuses a damaged file and one that a newer postrider made.
@@ -64,7 +66,9 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
             let step = connection.transaction()?;
             step.execute_batch(sql)?;
             step.pragma_update(None, "user_version", index + 1)?;
+            failpoint::open(failpoint::MIGRATE, Moment::Before);
             step.commit()?;
+            failpoint::open(failpoint::MIGRATE, Moment::After);
         }
         Ok(())
     };

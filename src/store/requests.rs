@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::{
     Store, StoreError,
     slices::{
-        LOST, OPEN_SLICES, OpenSlice, RequestId, SliceId, StreamId, interval, narrow, narrow_text,
-        open_slice, rows, time,
+        LOST, OPEN_SLICES, OpenSlice, READY, RequestId, SliceId, StreamId, interval, narrow,
+        narrow_text, open_slice, rows, time,
     },
 };
 use crate::domain::{
@@ -240,7 +240,8 @@ impl Store {
     pub fn missing(&self, id: RequestId) -> Result<Vec<Missing>, StoreError> {
         self.read("missing", |view| {
             let sql = "SELECT start_ms, end_ms, state, coalesce(error, '') FROM slice
-                WHERE state IN ('lost', 'refused') AND request_id = ?1
+                WHERE state IN ('lost', 'refused') AND state NOT IN ('open', 'planned')
+                    AND request_id = ?1
                     AND stream_id = (SELECT stream_id FROM request WHERE id = ?1)
                 ORDER BY start_ms";
             let mut statement = view.prepare_cached(sql)?;
@@ -280,11 +281,11 @@ impl Store {
         self.read("ready-of", |view| {
             let sql = format!(
                 "{OPEN_SLICES} WHERE s.stream_id = r.stream_id AND s.state = 'open'
-                    AND s.pass = 'backfill' AND r.id = ?1 AND s.not_before <= ?2
-                ORDER BY s.start_ms LIMIT ?3"
+                    AND s.pass = 'backfill' AND r.id = ?1 AND {READY}
+                ORDER BY s.start_ms LIMIT ?2"
             );
             let mut statement = view.prepare_cached(&sql)?;
-            statement.query_map(params![id.0, now.as_millisecond(), limit], open_slice)?.collect()
+            statement.query_map(params![id.0, limit, now.as_millisecond()], open_slice)?.collect()
         })
     }
 

@@ -5,7 +5,11 @@ use std::ops::Range;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError, dead_letters, spool};
+use super::{
+    Store, StoreError,
+    dead_letters::{self, Packed},
+    spool,
+};
 use crate::domain::{event::Event, name::SinkName};
 
 /// What a sink has accepted.
@@ -61,9 +65,13 @@ impl Store {
             let sql = "DELETE FROM condition WHERE kind = 'sink'
                 AND name NOT IN (SELECT value FROM json_each(?))";
             tx.execute(sql, [&kept])?;
-            spool::release(tx)
+            // Nobody would work it off; the letters stay.
+            let sql = "UPDATE replay SET state = 'cancelled' WHERE state = 'open'
+                AND sink NOT IN (SELECT value FROM json_each(?))";
+            tx.execute(sql, [&kept]).map(drop)
         })
-        .await
+        .await?;
+        self.release().await
     }
 
     pub fn position(&self, sink: &SinkName) -> Result<Position, StoreError> {
@@ -81,6 +89,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let sink = sink.clone();
+        let codec = &self.shared.codec;
+        let refused: Vec<_> = refused.into_iter().map(|it| Packed::new(it, codec)).collect();
         self.write("mark", move |tx| {
             let name = sink.as_str();
             for refusal in &refused {
@@ -100,7 +110,7 @@ impl Store {
                 "UPDATE sink SET cursor = ?, delivered = delivered + ? WHERE name = ?",
             )?
             .execute(params![after.cursor, accepted, name])?;
-            if after.cursor > before.cursor { spool::release(tx) } else { Ok(()) }
+            if after.cursor > before.cursor { spool::release(tx).map(drop) } else { Ok(()) }
         })
         .await
     }

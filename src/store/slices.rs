@@ -3,6 +3,7 @@
 mod commit;
 mod resweeps;
 pub(super) mod rows;
+mod unplan;
 
 use std::time::Duration;
 
@@ -18,6 +19,9 @@ use crate::domain::{
 
 pub use commit::{Heard, PageCommit, Setback, Tally, Then};
 pub use resweeps::Resweep;
+
+/// Slices that one transaction forgets: other writers wait some milliseconds.
+const FORGET_AT_ONCE: usize = 5_000;
 
 /// A stream of a source, as the store numbers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -184,7 +188,7 @@ impl Store {
         self.read("ready-slices", |view| {
             let sql = format!(
                 "{OPEN_SLICES} WHERE s.stream_id = ?1 AND s.state = 'open' AND s.pass = ?2
-                    AND s.not_before <= ?3 ORDER BY s.start_ms LIMIT ?4"
+                    AND {READY} ORDER BY s.start_ms LIMIT ?4"
             );
             let mut statement = view.prepare_cached(&sql)?;
             let now = now.as_millisecond();
@@ -234,7 +238,9 @@ impl Store {
         self.read("done-to", |view| {
             let sql = "SELECT min(
                     coalesce((SELECT min(start_ms) FROM slice
-                        WHERE stream_id = ?1 AND state IN ('open', 'planned')), to_ms),
+                        WHERE stream_id = ?1 AND state = 'open'), to_ms),
+                    coalesce((SELECT min(start_ms) FROM slice
+                        WHERE stream_id = ?1 AND state = 'planned'), to_ms),
                     coalesce((SELECT min(planned_ms) FROM request
                         WHERE stream_id = ?1 AND state = 'open'), to_ms))
                 FROM frontier WHERE stream_id = ?1";
@@ -244,13 +250,20 @@ impl Store {
 
     /// Forgets covered slices that ended before `before`; coverage and gaps stay.
     pub async fn forget_slices(&self, before: Timestamp) -> Result<(), StoreError> {
-        self.write("forget-slices", move |tx| {
-            let sql = "DELETE FROM slice WHERE state IN ('covered', 'split', 'cancelled')
-                AND end_ms < ?";
-            tx.execute(sql, [before.as_millisecond()])?;
-            tx.execute("DELETE FROM budget WHERE day < ?", [day(before)]).map(drop)
-        })
-        .await
+        // Stream by stream, as the index has them: a thousand sources keep millions.
+        let some = move || {
+            self.write("forget-slices", move |tx| {
+                let sql = "DELETE FROM slice WHERE id IN (SELECT s.id
+                    FROM stream t CROSS JOIN slice s INDEXED BY slice_done ON s.stream_id = t.id
+                        AND s.state IN ('covered', 'split', 'cancelled')
+                        AND s.state NOT IN ('open', 'planned') AND s.end_ms < ?1
+                    LIMIT ?2)";
+                tx.prepare_cached(sql)?.execute(params![before.as_millisecond(), FORGET_AT_ONCE])
+            })
+        };
+        while some().await? == FORGET_AT_ONCE {}
+        let sql = "DELETE FROM budget WHERE day < ?";
+        self.write("forget-calls", move |tx| tx.execute(sql, [day(before)]).map(drop)).await
     }
 }
 
@@ -260,6 +273,10 @@ pub(super) const OPEN_SLICES: &str = "SELECT s.id, s.stream_id, s.pass, s.start_
         s.attempts, s.not_before, s.events, s.after_ms, s.request_id, s.narrow, s.doubted,
         coalesce(r.resend, 0)
     FROM slice s LEFT JOIN request r ON r.id = s.request_id";
+
+/// A slice may be tried at `?3`. No backoff is longer than to the next day: what waits for longer
+/// was set back by a clock that was wrong.
+pub(super) const READY: &str = "(s.not_before <= ?3 OR s.not_before > ?3 + 25 * 3600 * 1000)";
 
 /// Why a slice was lost.
 pub(super) const LOST: &str = "past the vendor's retention when it could be asked for";

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, collections::VecDeque, sync::Arc, sync::PoisonE
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, block::Codec, slices::StreamId};
+use super::{Store, StoreError, block::Codec, room::Taken, slices::StreamId};
 use crate::domain::{
     event::{Change, Event, EventId, Origin, Text},
     slice::Stream,
@@ -12,6 +12,8 @@ use crate::domain::{
 
 /// Decoded chunks kept so that several sinks share the work.
 const CACHED: usize = 4;
+/// Of those, bytes beyond which only the newest is kept.
+const CACHED_BYTES: usize = 4 << 20;
 
 /// An event before it has a place in the spool.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,10 @@ pub type Chunk = Arc<[Event]>;
 pub(super) struct Cache(VecDeque<Chunk>);
 
 impl Cache {
+    fn bytes(&self) -> usize {
+        self.0.iter().flat_map(|chunk| chunk.iter()).map(|event| event.json.len()).sum()
+    }
+
     pub(super) fn clear(&mut self) {
         self.0 = VecDeque::new();
     }
@@ -49,9 +55,17 @@ impl Cache {
 /// What the spool holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Size {
-    /// Stored bytes, which `max_spool` limits.
+    /// Stored bytes of events.
     pub bytes: u64,
     pub events: u64,
+    /// What `max_spool` limits: those bytes, the dead letters' and the WAL's.
+    pub on_disk: u64,
+}
+
+impl NewChunk {
+    pub(super) fn bytes(&self) -> u64 {
+        self.block.len() as u64
+    }
 }
 
 impl Store {
@@ -81,16 +95,11 @@ impl Store {
         let Some(chunk) = self.read("chunk", |view| read(view, &self.shared.codec, seq))? else {
             return Ok(None);
         };
-        if cache.0.len() >= CACHED {
+        cache.0.push_back(chunk.clone());
+        while cache.0.len() > 1 && (cache.0.len() > CACHED || cache.bytes() > CACHED_BYTES) {
             cache.0.pop_front();
         }
-        cache.0.push_back(chunk.clone());
         Ok(Some(chunk))
-    }
-
-    /// Stored bytes, which `max_spool` limits.
-    pub fn spool_bytes(&self) -> Result<u64, StoreError> {
-        self.read("spool-bytes", |view| gauge(view, "spool_bytes"))
     }
 
     pub fn spool_size(&self) -> Result<Size, StoreError> {
@@ -99,7 +108,8 @@ impl Store {
                 view.query_row("SELECT min(first_seq) FROM chunk", [], |row| row.get(0))?;
             let next = gauge(view, "next_seq")?;
             let events = first.map_or(0, |first| next.saturating_sub(first));
-            Ok(Size { bytes: gauge(view, "spool_bytes")?, events })
+            let taken = Taken::read(view, &self.shared.path)?;
+            Ok(Size { bytes: taken.chunks, events, on_disk: taken.total() })
         })
     }
 
@@ -135,22 +145,28 @@ pub(super) fn append(tx: &Connection, chunks: &[NewChunk]) -> rusqlite::Result<u
     Ok(next)
 }
 
-/// Deletes the chunks that every sink has passed.
-pub(super) fn release(tx: &Connection) -> rusqlite::Result<()> {
+/// Chunks that one transaction lets go of: those of a batch are few, those of a sink that is gone
+/// would hold up everybody.
+const RELEASED: u32 = 64;
+
+/// Deletes chunks that every sink has passed, oldest first; whether there may be more.
+pub(super) fn release(tx: &Connection) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM chunk
-        WHERE first_seq + count <= (SELECT coalesce(min(cursor), 0) FROM sink)
+        WHERE first_seq IN (SELECT first_seq FROM chunk ORDER BY first_seq LIMIT ?)
+            AND first_seq + count <= (SELECT coalesce(min(cursor), 0) FROM sink)
             AND first_seq < (SELECT coalesce(min(cursor), 0) FROM sink)
         RETURNING length(block)";
     let mut statement = tx.prepare_cached(sql)?;
-    let mut freed = 0_i64;
-    for bytes in statement.query_map([], |row| row.get::<_, i64>(0))? {
+    let (mut freed, mut chunks) = (0_i64, 0);
+    for bytes in statement.query_map([RELEASED], |row| row.get::<_, i64>(0))? {
         freed += bytes?;
+        chunks += 1;
     }
     if freed > 0 {
         let sql = "UPDATE gauge SET value = max(0, value - ?) WHERE name = 'spool_bytes'";
         tx.prepare_cached(sql)?.execute([freed])?;
     }
-    Ok(())
+    Ok(chunks == RELEASED)
 }
 
 fn read(view: &Connection, codec: &Codec, seq: u64) -> rusqlite::Result<Option<Chunk>> {
@@ -185,7 +201,7 @@ fn read(view: &Connection, codec: &Codec, seq: u64) -> rusqlite::Result<Option<C
 }
 
 /// The events' heads, then all their texts together.
-fn encode(events: &[NewEvent]) -> Vec<u8> {
+pub(super) fn encode(events: &[NewEvent]) -> Vec<u8> {
     let length = events.iter().map(|event| event.json.len() + 64).sum();
     let mut out = Vec::with_capacity(length);
     for event in events {
@@ -211,7 +227,12 @@ fn encode(events: &[NewEvent]) -> Vec<u8> {
 /// Bytes of an event's head.
 const HEAD: usize = 16 + 4 + 1 + 8 + 4 + 4;
 
-fn decode(plain: &[u8], origin: &Arc<Origin>, first: u64, count: u64) -> Option<Vec<Event>> {
+pub(super) fn decode(
+    plain: &[u8],
+    origin: &Arc<Origin>,
+    first: u64,
+    count: u64,
+) -> Option<Vec<Event>> {
     let heads = usize::try_from(count).ok()?.checked_mul(HEAD)?;
     let (heads, texts) = plain.split_at_checked(heads)?;
     let texts: Arc<str> = std::str::from_utf8(texts).ok()?.into();

@@ -18,6 +18,8 @@ use crate::domain::{
 };
 use jiff::Timestamp;
 
+mod bounds;
+
 struct Bench {
     store: Store,
     directory: tempfile::TempDir,

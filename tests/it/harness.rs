@@ -148,8 +148,14 @@ impl Home {
 
     /// Starts a command; what it says is added to `stderr.log` and `stdout.log`.
     pub(crate) fn start(&self, args: &[&str]) -> Process {
+        self.start_with(args, &[])
+    }
+
+    /// The same with an environment.
+    pub(crate) fn start_with(&self, args: &[&str], env: &[(&str, &str)]) -> Process {
         let log = |name| OpenOptions::new().append(true).create(true).open(self.path(name));
         let mut command = self.command(args);
+        command.envs(env.iter().copied());
         let (out, err): (File, File) = (log("stdout.log").unwrap(), log("stderr.log").unwrap());
         Process { child: command.stdout(out).stderr(err).spawn().unwrap() }
     }
@@ -170,7 +176,8 @@ impl Home {
                 if self.path("state/postrider.db").exists() {
                     let ended = self.run(&["status", "--output", "json"]).await;
                     last = serde_json::from_str(&ended.stdout).unwrap_or_default();
-                    if good(&last) {
+                    // While the store is made there is none to tell of.
+                    if !last.is_null() && good(&last) {
                         break last.clone();
                     }
                 }

@@ -3,16 +3,28 @@
 #![cfg(test)]
 
 mod check;
+mod faulty;
 mod harness;
+// The library's own tests have it, too.
+#[path = "../../src/sink/tests/pki.rs"]
+mod pki;
 mod records;
 
+mod acknowledgement;
 mod backfill;
+mod bounds;
 mod calls;
 mod cli;
+mod clock;
+mod corpus;
 mod coverage;
+mod crash;
+mod dead_letters;
 mod delivery;
+mod disk;
 mod giving_up;
 mod health;
+mod hostile;
 mod kill;
 mod licence;
 mod malformed;
@@ -26,6 +38,7 @@ mod rsyslog;
 mod samples;
 mod schedules;
 mod secrets;
+mod security;
 mod signals;
 mod sinks;
 mod store;

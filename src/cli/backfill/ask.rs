@@ -1,13 +1,13 @@
 //! Asks for a range: checked, estimated, confirmed, written down.
 
-use std::{io::IsTerminal, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{
-    super::{Exit, complain, layout::at_limit, plan::MESSAGES, setup},
-    AskArgs, filter, follow, open, say,
+    super::{Exit, complain, layout::at_limit, plan::MESSAGES, say, setup},
+    AskArgs, filter, follow,
 };
 use crate::{
     app::{self, AnySource},
@@ -43,13 +43,13 @@ pub(super) async fn run(config: &Config, args: AskArgs) -> anyhow::Result<Exit> 
     } else {
         let (estimate, text) = estimated(source, seen.as_ref(), range, &args, &narrow)?;
         say(&text);
-        if !args.yes && !confirmed()? {
+        if !args.yes && !setup::confirmed("Ask for it?", "nothing was asked for")? {
             return Ok(Exit::Wrong);
         }
         Some(estimate)
     };
     drop(seen);
-    let (store, running) = open(&config.state.directory)?;
+    let (store, running) = setup::store(&config.state.directory)?;
     let stream = source.vendor.streams().first().context("a source without streams")?;
     let stream = store.stream(&source.name, *stream).await?;
     let new = NewRequest { stream, range, narrow, resend: args.resend };
@@ -156,20 +156,4 @@ fn estimated(
         }
     }
     Ok((estimate, text))
-}
-
-/// Asks whether to go on; without a terminal nobody can answer.
-fn confirmed() -> anyhow::Result<bool> {
-    if !std::io::stdin().is_terminal() || !console::user_attended_stderr() {
-        complain("there is no terminal to ask whether to go on; add --yes");
-        return Ok(false);
-    }
-    say("Ask for it? [y/N]");
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).context("cannot read the answer")?;
-    let yes = matches!(answer.trim().to_lowercase().as_str(), "y" | "yes");
-    if !yes {
-        complain("nothing was asked for");
-    }
-    Ok(yes)
 }

@@ -8,11 +8,10 @@ use rand::{SeedableRng, rngs::StdRng};
 use tokio::time::{Instant, interval};
 
 use super::{
-    super::{Exit, Output, complain, print, run::stop_on_signals, setup},
+    super::{Exit, Output, complain, print, run::stop_on_signals, say, setup},
     FollowArgs,
     bar::{Bar, REFRESH},
     report::Report,
-    say,
 };
 use crate::{
     app::{self, Mode},
@@ -137,7 +136,7 @@ async fn here(
     }
     telemetry::start(&log)?;
     let mode = Mode::Backfill { request: id, patience };
-    let (clock, rng) = (setup::clock(), StdRng::from_os_rng());
+    let (clock, rng) = (setup::steady_clock(), StdRng::from_os_rng());
     let running = app::start(config, store.clone(), clock.clone(), rng, mode).await?;
     let interrupted = stop_on_signals(&running.stop())?;
     let mut bar = Bar::new();

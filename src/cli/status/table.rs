@@ -1,20 +1,25 @@
 //! The status as tables, and what needs attention.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
-use super::{Health, Open, SourceStatus, Status};
+use super::{Health, Left, Open, Refusal, SourceStatus, Status};
 use crate::{
-    cli::layout::{drawn, duration, grid, time, width, wrapped},
+    cli::layout::{count, drawn, duration, grid, time, width, wrapped},
     health::state::{seconds, words},
 };
 
 /// Open matters that the table names; JSON has all.
 const NAMED: usize = 20;
+/// Where there are more sources, those that are well are only counted; JSON has all.
+const SOURCES: usize = 40;
 
 pub(super) fn table(status: &Status) -> String {
     let mut sources =
         grid(&["source", "state", "covered to", "lag", "open", "lost", "calls today"]);
-    for source in &status.sources {
+    let (shown, rest) = shown(&status.sources);
+    for source in &shown {
         let calls = match source.calls_per_day {
             Some(most) => format!("{} of {most}", source.calls_today),
             None => source.calls_today.to_string(),
@@ -51,19 +56,71 @@ pub(super) fn table(status: &Status) -> String {
         mib(status.spool.bytes),
         mib(status.max_spool)
     );
-    let mut text = format!("{}\n\n{}\n\n{spool}", drawn(sources), drawn(sinks));
-    let named = status.sources.iter().map(|source| (&source.source, &source.health));
+    let sources = format!("{}{}", drawn(sources), counted(&rest));
+    let mut text = format!("{sources}\n\n{}\n\n{spool}", drawn(sinks));
+    let named = shown.iter().map(|source| (&source.source, &source.health));
     for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
         if let Some(error) = &health.error {
             text.extend(["\n", &wrapped(&format!("{name}: {error}"), 2, width())]);
         }
     }
-    for source in &status.sources {
+    for source in &shown {
         text.push_str(&reason(source, status.at));
         text.push_str(&licence(source));
     }
+    text.push_str(&dead_letters(status));
     text.push_str(&attention(&status.health, status.at));
     text
+}
+
+/// What sinks refused, and what to do about it.
+fn dead_letters(status: &Status) -> String {
+    let mut text = String::new();
+    for sink in &status.sinks {
+        let (name, letters) = (&sink.sink, sink.dead_letters);
+        let Some(Refusal { at, reason }) = &sink.last_refusal else { continue };
+        let line = format!(
+            "{name}: {}, the last refused {}: {reason} (`postrider dead-letters list --sink {name}`)",
+            count(letters, "dead letter"),
+            time(*at)
+        );
+        text.extend(["\n", &wrapped(&line, 2, width())]);
+    }
+    for Left { sink, dead_letters } in &status.unconfigured {
+        let line = format!(
+            "{sink} is no longer configured and has {}: configure it again, or `postrider \
+             dead-letters drop --sink {sink}`",
+            count(*dead_letters, "dead letter")
+        );
+        text.extend(["\n", &wrapped(&line, 2, width())]);
+    }
+    text
+}
+
+/// The sources to show one by one, and those only to be counted.
+fn shown(sources: &[SourceStatus]) -> (Vec<&SourceStatus>, Vec<&SourceStatus>) {
+    if sources.len() <= SOURCES {
+        return (sources.iter().collect(), Vec::new());
+    }
+    let is_well = |source: &&SourceStatus| source.health.state == "collecting";
+    let (well, mut unwell): (Vec<_>, Vec<_>) = sources.iter().partition(is_well);
+    let more = unwell.split_off(unwell.len().min(SOURCES));
+    (unwell, more.into_iter().chain(well).collect())
+}
+
+/// One line for the sources that are not shown.
+fn counted(rest: &[&SourceStatus]) -> String {
+    let mut states: BTreeMap<String, usize> = BTreeMap::new();
+    for source in rest {
+        *states.entry(source.health.state.replace('_', " ")).or_default() += 1;
+    }
+    let states: Vec<_> = states.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let lag = rest.iter().filter_map(|source| source.lag_seconds).max();
+    let lag = lag.map_or_else(String::new, |lag| format!(", the last by {}", duration(lag)));
+    match states.as_slice() {
+        [] => String::new(),
+        states => format!("\nand {}{lag}; `--output json` has all", states.join(", ")),
+    }
 }
 
 /// Why a source is in its state, where no error says so.

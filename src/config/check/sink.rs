@@ -3,7 +3,7 @@
 use super::{Streams, address, route::route};
 use crate::{
     config::{
-        Acknowledgements, BatchLimits, File, Sink, SinkKind, SplunkHec, Syslog, Transport,
+        BatchLimits, File, Sink, SinkKind, SplunkHec, Syslog, Transport,
         node::{Context, Key},
         raw::{
             BatchKeys, Compression, FileKeys, HecKeys, Payload, RawSink, Rotation, RouteKeys,
@@ -69,13 +69,6 @@ fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, BatchKeys,
         cx,
         "write where the collector's token is, such as { file = \"/etc/postrider/hec-token\" }",
     );
-    if keys.acknowledgements.value == Some(Acknowledgements::Required) {
-        cx.error(
-            &keys.acknowledgements.path,
-            "`acknowledgements = \"required\"` is not built yet; use \"auto\", which asks for \
-             acknowledgements where the token has them switched on",
-        );
-    }
     let http = address::http(cx, keys.http);
     let hec = (|| {
         Some(SplunkHec {

@@ -89,7 +89,7 @@ section! {
         /// The `host` of the events. By default this machine's name.
         host: String,
         /// Indexer acknowledgement: used where the token has it switched on (`auto`), demanded
-        /// (`required`, in a later release) or never asked for (`off`).
+        /// (`required`: nothing goes to a server without it) or never asked for (`off`).
         acknowledgements: Acknowledgements = "auto",
         /// A batch that is not acknowledged for so long goes again. A duration.
         ack_timeout: Seconds = "5m",

@@ -1,6 +1,9 @@
 //! The deliverer against a scripted sink and a real store.
 
-use std::sync::Mutex;
+mod isolation;
+mod letters;
+
+use std::{collections::BTreeSet, ops::Range, sync::Mutex};
 
 use bytes::Bytes;
 use rand::SeedableRng;
@@ -24,16 +27,36 @@ use crate::{
 
 type Answer = Box<dyn Fn(&[&str]) -> Outcome + Send>;
 
-/// Takes one event a line; answers in order, then accepts.
-#[derive(Default)]
+/// Takes one event a line; answers in order, then refuses what is bad, without saying which, and
+/// accepts the rest.
 struct Script {
     answers: Mutex<VecDeque<Answer>>,
+    bad: Mutex<BTreeSet<String>>,
+    limits: BatchLimits,
+    max_in_flight: usize,
     sent: Mutex<Vec<Vec<String>>>,
+    /// First events of the batches on their way, at each send.
+    beside: Mutex<Vec<Vec<String>>>,
+    on_the_way: Mutex<Vec<String>>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            answers: Mutex::default(),
+            bad: Mutex::default(),
+            limits: BatchLimits { max_events: 4, max_bytes: 1 << 20, max_age: Duration::ZERO },
+            max_in_flight: 1,
+            sent: Mutex::default(),
+            beside: Mutex::default(),
+            on_the_way: Mutex::default(),
+        }
+    }
 }
 
 impl Sink for Script {
     fn batch_limits(&self) -> BatchLimits {
-        BatchLimits { max_events: 4, max_bytes: 1 << 20, max_age: Duration::ZERO }
+        self.limits
     }
 
     fn frame(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Unfit> {
@@ -48,8 +71,26 @@ impl Sink for Script {
         let texts: Vec<&str> =
             frames.iter().map(|frame| std::str::from_utf8(&body[frame.clone()]).unwrap()).collect();
         self.sent.lock().unwrap().push(texts.iter().map(|text| (*text).to_owned()).collect());
-        let answer = self.answers.lock().unwrap().pop_front();
-        answer.map_or(Outcome::Accepted, |answer| answer(&texts))
+        let first = texts[0].to_owned();
+        {
+            let mut on_the_way = self.on_the_way.lock().unwrap();
+            on_the_way.push(first.clone());
+            self.beside.lock().unwrap().push(on_the_way.clone());
+        }
+        // Lets the other batches begin.
+        for _ in 0..8 {
+            tokio::task::yield_now().await;
+        }
+        self.on_the_way.lock().unwrap().retain(|other| *other != first);
+        if let Some(answer) = self.answers.lock().unwrap().pop_front() {
+            return answer(&texts);
+        }
+        let bad = self.bad.lock().unwrap();
+        if texts.iter().any(|text| bad.contains(*text)) {
+            Outcome::SomePoison { reason: "something is bad".into() }
+        } else {
+            Outcome::Accepted
+        }
     }
 
     async fn probe(&self) -> Result<String, Fault> {
@@ -70,11 +111,14 @@ fn name() -> SinkName {
 
 impl Bench {
     async fn new(answers: Vec<Answer>) -> Self {
+        Self::with(Script { answers: Mutex::new(answers.into()), ..Script::default() }).await
+    }
+
+    async fn with(sink: Script) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path()).unwrap();
         store.set_sinks(vec![name()]).await.unwrap();
         let clock = Arc::new(ManualClock::at("2026-11-20T09:00:00Z".parse().unwrap()));
-        let sink = Script { answers: Mutex::new(answers.into()), ..Script::default() };
         Self { store, clock, sink: Arc::new(sink), _directory: directory }
     }
 
@@ -109,7 +153,7 @@ impl Bench {
             name: name(),
             route: Route::default(),
             batch: self.sink.batch_limits(),
-            max_in_flight: 1,
+            max_in_flight: self.sink.max_in_flight,
             kind: SinkKind::Stdout,
         };
         Deliverer::new(
@@ -125,7 +169,7 @@ impl Bench {
 
     /// Steps a deliverer until it is idle, moving the clock over its waits.
     async fn run(&self, deliverer: &mut Deliverer<Script>) {
-        for _ in 0..100 {
+        for _ in 0..1000 {
             match deliverer.step().await.unwrap() {
                 Step::Worked => {}
                 Step::Waiting { until, .. } => self.clock.set(until),

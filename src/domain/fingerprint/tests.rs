@@ -76,3 +76,27 @@ proptest! {
         prop_assert_eq!(same, names(&left, &right).is_empty());
     }
 }
+
+/// Else a hostile record of a megabyte keeps a processor busy for hours, or fills the memory.
+#[test]
+fn what_differs_is_named_in_time_however_much_does() {
+    let verdict = |from: u32| {
+        let members: Vec<String> = (from..from + 100_000).map(|n| format!("\"{n}\":1")).collect();
+        format!("{{\"verdict\":{{{}}}}}", members.join(","))
+    };
+    assert_eq!(names(&verdict(0), &verdict(1_000_000)), ["verdict"]);
+}
+
+#[test]
+fn a_long_name_over_many_leaves_is_compared_as_a_whole() {
+    let record = |last: u32| {
+        let leaves: Vec<String> = (0..10_000).map(|n| format!("\"{n}\":1")).collect();
+        let name = "n".repeat(100_000);
+        format!("{{\"{name}\":{{{},\"last\":{last}}},\"a\":{{\"b\":1}}}}", leaves.join(","))
+    };
+    let (one, two) = (of(&record(1)), of(&record(2)));
+    assert!(one.members.parts().0.len() < 200_000);
+    assert_ne!(one.content, two.content);
+    assert_eq!(names(&record(1), &record(2))[0].len(), 100_000);
+    assert_eq!(of(&record(1)), one);
+}

@@ -16,6 +16,7 @@ use crate::{
     },
     store::{
         conditions::{Condition, State},
+        dead_letters::Pile,
         health::{Differing, Failing, Gone, Reached, Waiting},
     },
 };
@@ -68,6 +69,19 @@ fn of(source: Source, facts: &Facts) -> Vec<Matter> {
 #[test]
 fn nothing_is_said_of_what_is_well() {
     assert!(of(etd(), &facts(well())).is_empty());
+}
+
+#[test]
+fn dead_letters_of_any_sink_say_what_to_do() {
+    let pile = |sink: &str, letters| Pile {
+        sink: sink.into(),
+        letters,
+        bytes: letters * 1_600,
+        reason: "the message has 9120 bytes; max_message is 8192".into(),
+        at: at("2026-11-21T09:59:58.123Z"),
+    };
+    let dead_letters = vec![pile("archive", 12), pile("removed", 1)];
+    insta::assert_snapshot!(told(&of(etd(), &Facts { dead_letters, ..facts(well()) })));
 }
 
 #[test]
@@ -175,7 +189,7 @@ fn gaps() {
     // Open until all that was named is covered, whatever else is still to be fetched.
     let first = matters.into_iter().next().unwrap();
     let key = (first.source, first.record_id);
-    let memo = Memo { telling: Some(first.telling), noticed: None };
+    let memo = Memo { telling: Some(first.telling), noticed: None, told: None };
     let said = BTreeMap::from([(key, Row { revision: 1, open: true, since: at(NOW), memo })]);
     let with = |from| Facts { waiting: vec![waiting(from, None)], ..Facts::default() };
     let gap = |facts: &Facts| {
@@ -220,7 +234,7 @@ fn a_gap_grows_with_the_outage_and_never_shrinks() {
     assert!(grown.telling.message.contains("and growing"), "{}", grown.telling.message);
 
     let key = (grown.source.clone(), grown.record_id.clone());
-    let memo = Memo { telling: Some(grown.telling.clone()), noticed: None };
+    let memo = Memo { telling: Some(grown.telling.clone()), noticed: None, told: None };
     let said = BTreeMap::from([(key, Row { revision: 1, open: true, since: at(NOW), memo })]);
     let mut last = failing("2026-11-21T09:40:00Z", "2026-11-21T09:45:00Z");
     last.sources = [("etd".to_owned(), well())].into();

@@ -15,6 +15,43 @@ fn matter(condition: &str, severity: Severity) -> Matter {
     Matter::new(&source, "source", (Kind::Source, condition), severity, message)
 }
 
+/// Dead letters, so many.
+fn letters(count: u64) -> Vec<Matter> {
+    let message = format!("{count} events were refused.");
+    let own = SourceName::own();
+    let kind = (Kind::DeadLetters, "refused");
+    let matter = Matter::new(&own, "dead_letters:splunk", kind, Severity::Warning, message);
+    vec![matter.growing(count)]
+}
+
+#[test]
+fn what_grows_is_told_again_at_most_once_an_hour_and_closed_once() {
+    let mut memory = Memory::default();
+    let mut told = Vec::new();
+    // One more each minute for three hours, then no more.
+    for now in 0..=600_i64 {
+        let count = u64::try_from(now.min(180)).unwrap() + 1;
+        if memory.look(minute(now), letters(count)) > 0 {
+            told.push((now, memory.last().telling.message.clone()));
+        }
+    }
+    let told: Vec<_> = told.iter().map(|(now, message)| (*now, message.as_str())).collect();
+    let expected = [
+        (0, "1 events were refused."),
+        (60, "61 events were refused."),
+        (120, "121 events were refused."),
+        (180, "181 events were refused."),
+    ];
+    assert_eq!(told, expected);
+    assert!(memory.last().open && memory.last().previous.is_empty());
+    assert_eq!(memory.last().since, minute(0));
+    // Some were sent again; what comes after that is news.
+    assert_eq!(memory.look(minute(601), letters(5)), 0);
+    assert_eq!(memory.look(minute(602), letters(6)), 1);
+    assert_eq!(memory.look(minute(603), vec![]), 1);
+    memory.assert_all_closed();
+}
+
 #[test]
 fn what_opens_is_said_once_and_what_ends_is_closed() {
     let mut memory = Memory::default();

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use reqwest::header::HeaderValue;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{
     fault::{Fault, Kind},
@@ -22,12 +25,24 @@ pub(super) struct Reply {
     /// Counts the batch's objects from 0.
     #[serde(rename = "invalid-event-number")]
     pub(super) invalid_event_number: Option<usize>,
+    /// By which the indexers will know the batch; counts from 0.
+    #[serde(rename = "ackId")]
+    ack_id: Option<Value>,
 }
 
 impl Reply {
     /// `None` where the body is not HEC's: a proxy's page, a captive portal.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         serde_json::from_slice::<Self>(body).ok().filter(|reply| reply.code.is_some())
+    }
+
+    /// Without the token: whoever answers may echo the request, and the text is shown.
+    pub(super) fn without(mut self, token: &HeaderValue) -> Self {
+        let token = token.to_str().unwrap_or_default().trim_start_matches("Splunk ");
+        if !token.is_empty() {
+            self.text = self.text.replace(token, "[secret]");
+        }
+        self
     }
 }
 
@@ -36,6 +51,7 @@ impl Reply {
 pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) reply: Option<Reply>,
+    pub(super) body: Bytes,
     pub(super) retry_after: Option<Duration>,
     /// Where it came from, for the texts.
     pub(super) url: String,
@@ -46,6 +62,18 @@ impl Answer {
     /// Another endpoint may do better.
     pub(super) fn is_down(&self) -> bool {
         self.status >= 500 || (self.status < 300 && self.reply.is_none())
+    }
+
+    /// 24 and 25 are success with a hint that the queue, or the channel, is nearly full.
+    pub(super) fn is_success(&self) -> bool {
+        let code = self.reply.as_ref().and_then(|reply| reply.code);
+        self.status < 300 && matches!(code, Some(0 | 24 | 25))
+    }
+
+    /// The id that a batch was accepted with.
+    pub(super) fn ack_id(&self) -> Option<u64> {
+        let id = self.reply.as_ref().filter(|_| self.is_success())?.ack_id.as_ref()?;
+        id.as_u64().or_else(|| id.as_str()?.parse().ok())
     }
 
     pub(super) fn refuses_token(&self) -> bool {
@@ -73,8 +101,7 @@ pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outco
         None => Outcome::SomePoison { reason: said.clone() },
     };
     match (answer.status, reply.code) {
-        // 24 and 25 are success with a hint that the queue, or the channel, is nearly full.
-        (200..=299, Some(0 | 24 | 25)) => Outcome::Accepted,
+        _ if answer.is_success() => Outcome::Accepted,
         (413, _) => Outcome::TooLarge { reason: said },
         (429, _) | (_, Some(26 | 27)) => throttled(),
         (_, Some(1 | 22)) => hold("the token is disabled: enable it in Splunk"),
@@ -88,7 +115,7 @@ pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outco
             None => hold("the token has no usable default index: set `index`"),
         },
         (400, Some(10 | 11 | 28)) => hold("Splunk wants another channel than we send"),
-        (400, Some(14)) => hold("indexer acknowledgement is off for the token"),
+        (400, Some(14)) => Outcome::Failed(without_acknowledgement(&answer.url)),
         (400, Some(6)) if invalid.is_none_or(|at| at == 0) && body_len > LIKELY_TOO_LARGE => {
             Outcome::TooLarge { reason: said }
         }
@@ -108,8 +135,24 @@ pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outco
     }
 }
 
+/// What `acknowledgements = "required"` holds for.
+pub(super) fn without_acknowledgement(url: &str) -> Fault {
+    Fault::auth(format!(
+        "{url} has no indexer acknowledgement for the token: switch it on in Splunk (\"Enable \
+         indexer acknowledgement\"), or set `acknowledgements = \"auto\"`"
+    ))
+}
+
+/// What an answer to a question for acknowledgements means where it is none.
+pub(super) fn refused_question(answer: &Answer) -> Fault {
+    match classify(answer, 0, 0) {
+        Outcome::Failed(fault) => fault,
+        _ => Fault::transient(format!("{}, which says nothing of acknowledgements", said(answer))),
+    }
+}
+
 /// `URL answered 503 (code 9: Server is busy)`.
-fn said(answer: &Answer) -> String {
+pub(super) fn said(answer: &Answer) -> String {
     let Answer { status, url, .. } = answer;
     match &answer.reply {
         Some(Reply { code: Some(code), text, .. }) => {

@@ -4,9 +4,11 @@ use bytes::Bytes;
 
 use super::{
     SplunkHec,
-    classify::{Reply, classify},
+    channel::Channel,
+    classify::{Reply, classify, without_acknowledgement},
+    post::PATH,
 };
-use crate::{fault::Fault, sink::Outcome};
+use crate::{config::Acknowledgements, fault::Fault, sink::Outcome};
 
 /// Some receivers know only one of them.
 const HEALTH: [&str; 2] = ["/services/collector/health", "/services/collector/health/1.0"];
@@ -17,10 +19,11 @@ const NO_DATA: u32 = 5;
 /// Tries each endpoint; the first that fails is the result.
 pub(super) async fn probe(sink: &SplunkHec) -> Result<String, Fault> {
     let mut found = Vec::new();
-    for endpoint in &sink.endpoints {
+    for (at, endpoint) in sink.endpoints.iter().enumerate() {
         let health = health(sink, endpoint).await?;
-        token(sink, endpoint).await?;
-        found.push(format!("{endpoint}: {health}, and it takes the token"));
+        token(sink, at).await?;
+        let acknowledges = acknowledges(sink, at).await?;
+        found.push(format!("{endpoint}: {health}, and it takes the token{acknowledges}"));
     }
     let index = match &sink.index {
         Some(index) => format!("the index \"{index}\""),
@@ -43,14 +46,14 @@ async fn health(sink: &SplunkHec, endpoint: &str) -> Result<String, Fault> {
     Ok(seen)
 }
 
-async fn token(sink: &SplunkHec, endpoint: &str) -> Result<(), Fault> {
-    let channel = sink.route().channel;
+async fn token(sink: &SplunkHec, endpoint: usize) -> Result<(), Fault> {
+    let channel = Channel::new(sink.route().fresh_id(), endpoint, false, sink.ack_timeout);
     let header = sink.token.header()?;
-    let mut answer = sink.post(endpoint, channel, header.clone(), Bytes::new()).await?;
+    let mut answer = sink.exchange(&channel, PATH, header.clone(), Bytes::new(), false).await?;
     if answer.refuses_token()
         && let Some(header) = sink.token.after(&header)
     {
-        answer = sink.post(endpoint, channel, header, Bytes::new()).await?;
+        answer = sink.exchange(&channel, PATH, header, Bytes::new(), false).await?;
     }
     let code = answer.reply.as_ref().and_then(|reply: &Reply| reply.code);
     if answer.status == 400 && code == Some(NO_DATA) {
@@ -65,4 +68,20 @@ async fn token(sink: &SplunkHec, endpoint: &str) -> Result<(), Fault> {
             answer.url, answer.status
         )),
     })
+}
+
+/// Says whether the token has indexer acknowledgement; a fault where it must and has not.
+async fn acknowledges(sink: &SplunkHec, endpoint: usize) -> Result<String, Fault> {
+    if sink.acknowledgements == Acknowledgements::Off {
+        return Ok(", whose acknowledgements are not asked for".to_owned());
+    }
+    let channel = sink.route().fresh_id();
+    let required = sink.acknowledgements == Acknowledgements::Required;
+    match sink.has_acknowledgements(endpoint, channel).await {
+        Ok(true) => Ok(", with indexer acknowledgement".to_owned()),
+        Ok(false) if required => Err(without_acknowledgement(&sink.endpoints[endpoint])),
+        Ok(false) => Ok(", without indexer acknowledgement".to_owned()),
+        Err(fault) if required => Err(fault),
+        Err(fault) => Ok(format!("; whether it acknowledges is unknown ({})", fault.chain())),
+    }
 }

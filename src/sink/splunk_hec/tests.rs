@@ -9,8 +9,11 @@ use super::*;
 use crate::{
     clock::SystemClock,
     config::{Http, Secret},
+    fault::Kind,
     sink::tests::{batch, event_of, sink},
 };
+
+mod acknowledgement;
 
 const EVENT_PATH: &str = "/services/collector/event";
 
@@ -70,7 +73,7 @@ async fn a_batch_goes_out_with_all_headers_and_the_frames_to_the_byte() {
     assert_eq!(get("user-agent"), http::USER_AGENT);
     let channel = channel(request);
     assert_eq!(channel, channel.to_lowercase());
-    assert_eq!(channel.parse::<Uuid>().unwrap().get_version_num(), 8);
+    assert_eq!(channel.parse::<uuid::Uuid>().unwrap().get_version_num(), 8);
     let mut sent = Vec::new();
     flate2::read::GzDecoder::new(&request.body[..]).read_to_end(&mut sent).unwrap();
     assert_eq!(sent, body);
@@ -158,7 +161,7 @@ async fn a_missing_or_impossible_token_holds() {
     let gone = Secret::file("/nonexistent/token");
     let hec = hec(&settings(&[&server, &server], gone));
     let Outcome::Failed(_) = send(&hec).await else { panic!() };
-    assert_eq!(hec.route().endpoints.current(), 0, "the endpoint is not to blame");
+    assert_eq!(hec.route().endpoint(), 0, "the endpoint is not to blame");
 }
 
 #[tokio::test]
@@ -174,7 +177,9 @@ async fn retry_after_and_poison_arrive() {
         "text": "Error in handling indexed fields", "code": 15, "invalid-event-number": 1
     }));
     Mock::given(path(EVENT_PATH)).respond_with(poison).mount(&server).await;
-    let outcome = send(&hec(&settings(&[&server], plain()))).await;
+    let off = Acknowledgements::Off;
+    let settings = config::SplunkHec { acknowledgements: off, ..settings(&[&server], plain()) };
+    let outcome = send(&hec(&settings)).await;
     assert!(matches!(outcome, Outcome::Poison { index: 1, .. }), "{outcome:?}");
 }
 
@@ -189,23 +194,6 @@ fn an_event_above_splunks_limit_is_unfit_and_leaves_no_bytes() {
         assert!(unfit.to_string().ends_with("Splunk takes at most 5242880"), "{unfit}");
         assert_eq!(out, b"before");
     });
-}
-
-#[test]
-fn acknowledgements_that_cannot_be_kept_are_not_promised() {
-    let settings = config::SplunkHec {
-        endpoints: vec!["http://127.0.0.1:1".to_owned()],
-        token: plain(),
-        index: None,
-        host: None,
-        acknowledgements: Acknowledgements::Required,
-        ack_timeout: Duration::from_secs(300),
-        gzip: true,
-        http: Http::default(),
-    };
-    let mut rng = StdRng::seed_from_u64(1);
-    let made = SplunkHec::new(&sink(), &settings, "h", Arc::new(SystemClock), &mut rng);
-    assert!(matches!(made, Err(SetupError::Acknowledgements)));
 }
 
 #[tokio::test]
@@ -223,18 +211,52 @@ async fn a_probe_tells_a_good_token_from_a_bad_one() {
         .respond_with(answer(400, 5))
         .mount(&server)
         .await;
+    Mock::given(path("/services/collector/ack"))
+        .and(body_string(r#"{"acks":[0]}"#))
+        .respond_with(ResponseTemplate::new(200).set_body_string(r#"{"acks":{"0":false}}"#))
+        .mount(&server)
+        .await;
     Mock::given(method("POST")).respond_with(answer(403, 4)).mount(&server).await;
-    let text = hec(&settings(&[&server], plain())).probe().await.unwrap();
+    let with = |acknowledgements| {
+        hec(&config::SplunkHec { acknowledgements, ..settings(&[&server], plain()) })
+    };
+    let text = with(Acknowledgements::Auto).probe().await.unwrap();
     assert_eq!(
         text,
         format!(
-            "{}: it is healthy, and it takes the token. This does not prove that the index \
-             \"email\" exists.",
+            "{}: it is healthy, and it takes the token, with indexer acknowledgement. This does \
+             not prove that the index \"email\" exists.",
             server.uri()
         )
     );
+    assert!(with(Acknowledgements::Required).probe().await.is_ok());
+    let off = with(Acknowledgements::Off).probe().await.unwrap();
+    assert!(off.contains("whose acknowledgements are not asked for"), "{off}");
     let fault = hec(&settings(&[&server], Secret::plain("bad"))).probe().await.unwrap_err();
     assert_eq!(fault.kind, Kind::Auth);
     assert!(fault.to_string().contains("the token is wrong"), "{fault}");
     assert!(!fault.chain().contains("bad"));
+}
+
+#[tokio::test]
+async fn a_probe_says_whether_the_server_acknowledges() {
+    for (given, auto, required) in [
+        (answer(400, 14), ", without indexer acknowledgement. This", "switch it on in Splunk"),
+        (answer(404, 404), ", without indexer acknowledgement. This", "switch it on in Splunk"),
+        (answer(503, 9), "; whether it acknowledges is unknown (http", "answered 503"),
+        (ResponseTemplate::new(200), "is unknown (http", "without HEC's JSON"),
+    ] {
+        let server = MockServer::start().await;
+        let ack = path("/services/collector/ack");
+        Mock::given(ack).respond_with(given).mount(&server).await;
+        Mock::given(path(EVENT_PATH)).respond_with(answer(400, 5)).mount(&server).await;
+        let probe = async |acknowledgements| {
+            let settings = settings(&[&server], plain());
+            hec(&config::SplunkHec { acknowledgements, ..settings }).probe().await
+        };
+        let text = probe(Acknowledgements::Auto).await.unwrap();
+        assert!(text.contains(auto), "{text}");
+        let fault = probe(Acknowledgements::Required).await.unwrap_err();
+        assert!(fault.to_string().contains(required), "{fault}");
+    }
 }

@@ -25,6 +25,10 @@ use crate::{
 /// times, up to 250 were lost without this pause, and none with 20 ms.
 const SETTLE: Duration = Duration::from_millis(30);
 
+/// Looks at TLS's own messages, one a connection or two in truth, before a peer that sends nothing
+/// else counts as one that talks back.
+const LOOKS: u32 = 500;
+
 pub(super) struct Connection {
     stream: Stream,
     peer: SocketAddr,
@@ -110,6 +114,7 @@ impl Connection {
     /// Whether the connection stands at this moment.
     pub(super) async fn check(&mut self) -> Result<(), Fault> {
         let mut buffer = [0; 1];
+        let mut looks = 0;
         // TLS may hold what the handshake read too much, and its own messages (session tickets)
         // look like data below it: it has to read first.
         loop {
@@ -122,7 +127,10 @@ impl Connection {
             // The kernel itself is asked: tokio would only tell what its reactor has seen so far.
             match self.peek() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Ok(waiting) if waiting > 0 && matches!(self.stream, Stream::Tls(_)) => {
+                Ok(waiting)
+                    if waiting > 0 && looks < LOOKS && matches!(self.stream, Stream::Tls(_)) =>
+                {
+                    looks += 1;
                     sleep(LOOK_AGAIN).await;
                 }
                 result => return Err(self.ended(result)),

@@ -5,6 +5,7 @@ use reqwest::{
     header::{ACCEPT, AUTHORIZATION},
 };
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::{
     CiscoEtd,
@@ -67,6 +68,9 @@ impl CiscoEtd {
 
     /// The fault that an answer other than 200 is.
     pub(super) async fn refused(&self, reply: &Reply, call: Call, had_page_token: bool) -> Fault {
+        if let Some(theirs) = reply.answer.server_time() {
+            self.clock.hear(Some(theirs));
+        }
         let now = self.clock.now();
         let fault = refusal::classify(&Refusal {
             call,
@@ -91,7 +95,7 @@ pub(super) fn post(
     body: &impl Serialize,
     bearer: &Bearer,
 ) -> Result<RequestBuilder, Fault> {
-    let authorization = format!("Bearer {}", bearer.token.as_str());
+    let authorization = Zeroizing::new(format!("Bearer {}", bearer.token.as_str()));
     let mut request = http
         .post(format!("{}{path}", config.base_url))
         .header(ACCEPT, "application/json")

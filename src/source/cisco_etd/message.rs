@@ -107,7 +107,7 @@ fn content<'m>(members: &'m Members<'_>, counts: impl Fn(&str) -> bool) -> Build
     let mut urls: Vec<Cow<'m, str>> = Vec::new();
     for (name, value) in members {
         match name.as_ref() {
-            "urls" | "urlMetadata" => add_urls(value, &mut urls),
+            "urls" | "urlMetadata" => add_urls(value, &mut urls, &mut builder),
             name if counts(name) => builder.member(name, value),
             _ => {}
         }
@@ -116,19 +116,23 @@ fn content<'m>(members: &'m Members<'_>, counts: impl Fn(&str) -> bool) -> Build
     builder
 }
 
-/// The URLs of a list, or of one element in its place: texts, or objects with a member `url`.
-fn add_urls<'m>(value: &'m RawValue, urls: &mut Vec<Cow<'m, str>>) {
+/// The URLs of a list, or of one element in its place: texts, or objects with a member `url`. What
+/// is neither counts as a value, whose own order says nothing.
+fn add_urls<'m>(value: &'m RawValue, urls: &mut Vec<Cow<'m, str>>, others: &mut Builder) {
     let mut add = |item: &'m RawValue| match item.get() {
         "null" | "{}" => {}
-        object if object.starts_with('{') => {
+        text if text.starts_with(['{', '[']) => {
             let members = fingerprint::object(item).unwrap_or_default();
-            urls.push(member(&members, "url").map_or(Cow::Borrowed(object), text_or_json));
+            match member(&members, "url").filter(|url| !url.get().starts_with(['{', '['])) {
+                Some(url) => urls.push(text_or_json(url)),
+                None => others.member("urls", item),
+            }
         }
         _ => urls.push(text_or_json(item)),
     };
-    match serde_json::from_str::<Vec<&'m RawValue>>(value.get()) {
-        Ok(items) => items.into_iter().for_each(add),
-        Err(_) => add(value),
+    match fingerprint::list(value.get()) {
+        Some(items) => items.into_iter().for_each(add),
+        None => add(value),
     }
 }
 

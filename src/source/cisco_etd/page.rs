@@ -7,10 +7,13 @@ use serde_json::value::RawValue;
 
 use super::message;
 use crate::{
-    domain::{fingerprint, slice::Interval},
+    domain::{
+        fingerprint::{self, List},
+        slice::Interval,
+    },
     source::{
         Page,
-        text::{excerpt, member},
+        text::{excerpt, few, member},
     },
 };
 
@@ -29,7 +32,7 @@ struct Usual<'a> {
 #[derive(Deserialize)]
 struct UsualData<'a> {
     #[serde(borrow)]
-    messages: Vec<&'a RawValue>,
+    messages: List<'a>,
 }
 
 /// The parts of a page.
@@ -44,7 +47,7 @@ struct Parts<'a> {
 pub fn read(body: &str, interval: Interval) -> Result<Page, &'static str> {
     let parts = match serde_json::from_str::<Usual<'_>>(body) {
         Ok(Usual { next_page_token: next, total_size: total, data }) => {
-            Parts { next, total, messages: data.messages }
+            Parts { next, total, messages: data.messages.0 }
         }
         Err(_) => unusual(body)?,
     };
@@ -71,6 +74,7 @@ pub fn read(body: &str, interval: Interval) -> Result<Page, &'static str> {
             }
         }
     }
+    few(&mut page.warnings);
     Ok(page)
 }
 
@@ -108,7 +112,7 @@ fn unusual(body: &str) -> Result<Parts<'_>, &'static str> {
 }
 
 fn items(list: &str) -> Result<Vec<&RawValue>, &'static str> {
-    serde_json::from_str(list).map_err(|_| "the list of messages cannot be read")
+    fingerprint::list(list).ok_or("the list of messages is not whole, or longer than any page")
 }
 
 /// The next page's token: absent, null, empty and `false` end the search.

@@ -83,7 +83,7 @@ impl CiscoEtd {
 
 /// Reads an answer to the report of `day`. The error says what is odd about one that cannot be
 /// counted on: a zero that stands for something else would look like lost mail, or hide it.
-fn read(body: &str, day: Interval) -> Result<BTreeMap<String, u64>, &'static str> {
+pub(super) fn read(body: &str, day: Interval) -> Result<BTreeMap<String, u64>, &'static str> {
     let body: Value = serde_json::from_str(body).map_err(|_| "the body is not whole JSON")?;
     let data = body.get("data").unwrap_or(&body);
     let total = data.get("totalMessages").and_then(number);

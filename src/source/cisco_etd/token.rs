@@ -74,7 +74,7 @@ impl CiscoEtd {
 }
 
 /// The token and its life in an answer's text.
-fn read(body: &str, now: Timestamp) -> Option<(zeroize::Zeroizing<String>, Duration)> {
+pub(super) fn read(body: &str, now: Timestamp) -> Option<(zeroize::Zeroizing<String>, Duration)> {
     let body: &RawValue = serde_json::from_str(body).ok()?;
     let top = fingerprint::object(body)?;
     let data = member(&top, "data").and_then(fingerprint::object);

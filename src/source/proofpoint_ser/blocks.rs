@@ -82,7 +82,7 @@ fn named<'a>(members: &Members<'a>, name: &str) -> Option<&'a RawValue> {
 }
 
 fn items(list: &RawValue) -> Result<Vec<&RawValue>, &'static str> {
-    serde_json::from_str(list.get()).map_err(|_| "a list in it cannot be read")
+    fingerprint::list(list.get()).ok_or("a list in it cannot be read, or is longer than any")
 }
 
 /// Rows as a list, as an object keyed by name, as one object, or nothing.

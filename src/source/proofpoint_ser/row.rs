@@ -14,6 +14,9 @@ use crate::{
     source::text::{compact, is_nothing, one_line, renamed, text_or_json},
 };
 
+/// Oddities that are named of one row; a vendor's row has some twenty members.
+const MAX_FLAGS: usize = 64;
+
 /// A row, read but without its place among rows of the same key.
 #[derive(Debug)]
 pub(super) struct Row {
@@ -168,7 +171,7 @@ impl Reading {
                 let side = if block == "status" { Side::Status } else { Side::Details };
                 self.counter(side, name, value);
             } else if !is_nothing(value) {
-                self.content.nested(&[block, name], &text_or_json(value));
+                self.other(&[block, name], value, &text_or_json(value));
             }
         }
     }
@@ -180,7 +183,7 @@ impl Reading {
             Count::Nothing => return,
             Count::Unreadable => {
                 self.flag(format!("unreadable:{place}.{name}"));
-                self.content.nested(&[place, name], &compact(value.get()));
+                self.other(&[place, name], value, value.get());
                 return;
             }
         };
@@ -198,6 +201,15 @@ impl Reading {
         }
     }
 
+    /// Adds what is no counter: a scalar by its text.
+    fn other(&mut self, path: &[&str], value: &RawValue, text: &str) {
+        if value.get().starts_with(['{', '[']) {
+            self.content.below(path, value);
+        } else {
+            self.content.nested(path, text);
+        }
+    }
+
     /// `total` is to be the sum of five counters. The vendor's is kept; where some of the five are
     /// not given, only a sum above it is odd.
     fn check_total(&mut self) {
@@ -212,7 +224,7 @@ impl Reading {
     }
 
     fn flag(&mut self, flag: String) {
-        if !self.flags.contains(&flag) {
+        if self.flags.len() < MAX_FLAGS && !self.flags.contains(&flag) {
             self.flags.push(flag);
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     },
     source::{
         Page,
-        text::{excerpt, is_nothing},
+        text::{excerpt, few, is_nothing},
     },
 };
 
@@ -54,6 +54,7 @@ pub(crate) fn read(body: &str, window: Interval) -> Result<Page, &'static str> {
             page.warnings.push(format!("not an entitlement and not collected: {text}"));
         }
     }
+    few(&mut page.warnings);
     Ok(page)
 }
 

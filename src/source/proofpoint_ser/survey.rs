@@ -34,7 +34,7 @@ const SIZE: &str = "messageSizeTotal";
 const NAMELESS: &str = "-";
 
 /// Bytes by application.
-type Sizes = BTreeMap<String, i128>;
+pub(super) type Sizes = BTreeMap<String, i128>;
 
 /// What was answered of a survey that is not done: a fault on one of its many calls must not cost
 /// the others again.
@@ -134,7 +134,7 @@ fn last_day(to: Timestamp) -> impl Iterator<Item = Interval> {
 /// An answer's bytes by application. The error says why they cannot be added up: a sum that leaves
 /// out a row would say that more is left of the licence than there is. Rows of one user with several
 /// address pairs are all added: whether they repeat the same counters is not documented.
-fn sizes(page: &Page) -> Result<Sizes, String> {
+pub(super) fn sizes(page: &Page) -> Result<Sizes, String> {
     let (mut sizes, mut rows) = (Sizes::new(), 0_u64);
     for record in &page.records {
         let Facts::SummaryRow { counters, flags, .. } = &record.facts else { continue };

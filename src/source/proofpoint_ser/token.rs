@@ -53,7 +53,7 @@ impl ProofpointSer {
     }
 }
 
-fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
+pub(super) fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
     let body: &RawValue = serde_json::from_str(body).ok()?;
     let members = fingerprint::object(body)?;
     let token = bearer::first_filled(&members, &["access_token", "accessToken"])?;

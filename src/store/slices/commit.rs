@@ -7,7 +7,7 @@ use super::{Progress, Resweep, SliceId, resweeps, rows};
 use crate::store::{
     Store, StoreError,
     budget::{self, Calls},
-    ledger, spool,
+    ledger, room, spool,
 };
 
 /// Everything that one page makes true, together.
@@ -25,6 +25,8 @@ pub struct PageCommit {
     pub tallies: Vec<Tally>,
     /// That the source was heard, on a live slice.
     pub heard: Option<Heard>,
+    /// The spool's cap, which the page must not pass, bytes.
+    pub max_spool: u64,
 }
 
 impl PageCommit {
@@ -40,6 +42,7 @@ impl PageCommit {
             resweeps: Vec::new(),
             tallies: Vec::new(),
             heard: None,
+            max_spool: u64::MAX,
         }
     }
 }
@@ -89,10 +92,19 @@ pub enum Setback {
 }
 
 impl Store {
-    /// Commits a page: its events, its ledger rows, and the slice's next place, together.
+    /// Commits a page: its events, its ledger rows, and the slice's next place, together. Nothing
+    /// of it where the spool has no room.
     pub async fn commit_page(&self, page: PageCommit) -> Result<(), StoreError> {
         let spools = !page.chunks.is_empty();
-        let next = self.write("commit-page", move |tx| commit(tx, &page)).await?;
+        let bytes = page.chunks.iter().map(spool::NewChunk::bytes).sum();
+        let path = self.shared.path.clone();
+        let commit = move |tx: &Connection| {
+            let fits = room::fits(tx, &path, bytes, page.max_spool)?;
+            fits.then(|| commit(tx, &page)).transpose()
+        };
+        let next = self.write("commit-page", commit).await?;
+        self.learn(bytes, next.is_none());
+        let Some(next) = next else { return Err(StoreError::SpoolFull) };
         if spools {
             self.shared.spooled.send_replace(next);
         }

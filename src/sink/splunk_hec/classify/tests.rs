@@ -3,6 +3,7 @@ use super::*;
 /// Outcomes in a form that a table can hold.
 fn outcome(status: u16, body: &str, frames: usize, body_len: usize) -> String {
     let answer = Answer {
+        body: Bytes::new(),
         status,
         reply: Reply::read(body.as_bytes()),
         retry_after: Some(Duration::from_secs(7)),

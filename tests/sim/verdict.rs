@@ -1,0 +1,227 @@
+//! What must be so at the end of a history.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use postrider::{
+    clock::Clock,
+    collect::plan,
+    config::Source,
+    coverage,
+    domain::slice::{Pass, Stream},
+    fault,
+    simulator::content,
+    store::StoreError,
+};
+use uuid::Uuid;
+
+use crate::{
+    clock,
+    history::{Host, minutes},
+    rows,
+    siem::Facts,
+    system::{System, Wrong},
+};
+
+/// A machine's clock is off by less.
+const OFF: Duration = Duration::from_secs(120);
+const LAG: Duration = Duration::from_mins(6);
+
+impl System {
+    fn source(&self, name: &str) -> &Source {
+        self.config
+            .sources
+            .values()
+            .find(|source| source.name.as_str() == name)
+            .expect("it is there")
+    }
+
+    /// Whether nothing is left to be done.
+    pub(crate) fn is_settled(&self) -> Result<bool, Wrong> {
+        let Some(store) = self.store() else { return Ok(false) };
+        let look = || -> Result<bool, StoreError> {
+            for (name, stream) in [("etd", Stream::Messages), ("ser", Stream::Summary)] {
+                let source = self.source(name);
+                let Some(id) = store.find_stream(&source.name, stream)? else { return Ok(false) };
+                let now = self.world.machine.now();
+                let due = plan::due(source.lag, source.slice, name == "ser", now);
+                let behind = source.slice + self.history.settings.every + minutes(30);
+                if store.frontier(id)?.is_none_or(|frontier| frontier.to + behind < due) {
+                    return Ok(false);
+                }
+                if store.waiting_slices(id, Pass::Backfill)?.is_some() {
+                    return Ok(false);
+                }
+            }
+            Ok(store.asked_for()?.is_empty() && store.sinks()?.iter().all(|sink| sink.waiting == 0))
+        };
+        self.world.quietly(look).map_err(|error| fault::chain(&error))
+    }
+
+    /// Each instant that was asked for is covered, and the store says so.
+    pub(crate) fn check_coverage(&self) -> Result<(), Wrong> {
+        let store = self.store().ok_or("nothing runs at the end")?;
+        for (name, stream) in [("etd", Stream::Messages), ("ser", Stream::Summary)] {
+            let source = self.source(name);
+            let now = self.world.machine.now();
+            let recorded = self.world.quietly(|| {
+                let id = store.find_stream(&source.name, stream)?.ok_or(StoreError::Stopped)?;
+                store.recorded(id, now, Timestamp::MIN)
+            });
+            let recorded = recorded.map_err(|error| fault::chain(&error))?;
+            let frontier = recorded.frontier.ok_or("nothing was planned")?;
+            let start = clock::begin() - self.history.settings.back;
+            if frontier.from > start {
+                return Err(format!("{name} begins at {}, not at {start}", frontier.from));
+            }
+            let missed = recorded.unfetched.iter().find(|(round, slice)| {
+                let due = slice.interval.end() + round.after + LAG;
+                due + self.history.settings.every * 2 + minutes(30) <= now
+            });
+            if let Some((round, slice)) = missed {
+                return Err(format!("{name} is not covered: {round:?} {slice:?}"));
+            }
+            coverage::assert_whole(
+                recorded,
+                plan::due(source.lag, source.slice, name == "ser", now),
+            );
+        }
+        Ok(())
+    }
+
+    /// Each record's revisions count up from one without a hole, in each SIEM; and what one has,
+    /// the other has.
+    pub(crate) fn check_revisions(&self) -> Result<(), Wrong> {
+        let state = self.world.state();
+        let [splunk, archive] = &state.siems;
+        let mut revisions: BTreeMap<(&str, &str, &str), BTreeSet<u64>> = BTreeMap::new();
+        for (_, facts) in splunk.all() {
+            let Facts { source, stream, record_id, revision, .. } = facts;
+            let all = revisions.entry((source, stream, record_id)).or_default();
+            all.insert(*revision);
+            if (*revision == 1) != (facts.change == "new") && stream != "health" {
+                return Err(format!("revision {revision} of {record_id} is {}", facts.change));
+            }
+        }
+        for (record, all) in revisions {
+            if !all.iter().copied().eq(1..=all.len() as u64) {
+                return Err(format!("{record:?} has the revisions {all:?}"));
+            }
+        }
+        let Some(since) = self.archive_since else { return Ok(()) };
+        let splunks: BTreeMap<&String, &Facts> = splunk.all().collect();
+        for (id, facts) in &splunks {
+            if facts.collected_at >= since && !archive.got.contains_key(*id) {
+                return Err(format!("the archive lacks {id}: {facts:?}"));
+            }
+        }
+        match archive.got.keys().find(|id| !splunks.contains_key(*id)) {
+            Some(id) => Err(format!("splunk lacks {id}: {}", archive.got[id].text)),
+            None => Ok(()),
+        }
+    }
+
+    /// What was refused is a dead letter, and nothing else is.
+    pub(crate) fn check_dead_letters(&self) -> Result<(), Wrong> {
+        let store = self.store().ok_or("nothing runs at the end")?;
+        let sinks = self.world.quietly(|| store.sinks()).map_err(|error| fault::chain(&error))?;
+        for sink in sinks {
+            let refused = {
+                let state = self.world.state();
+                state.siems[usize::from(sink.name == "archive")].refused.len() as u64
+            };
+            if refused != sink.dead_letters {
+                return Err(format!("{refused} refused by {}: {sink:?}", sink.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// Neither limit of a vendor was passed. After a crash, calls on their way are not counted.
+    pub(crate) fn check_limits(&self) -> Result<(), Wrong> {
+        let stats = self.world.vendors.stats();
+        for (name, calls) in [("etd", stats.etd), ("ser", stats.ser)] {
+            if calls.limited > 0 {
+                return Err(format!("{name} was called too often {} times", calls.limited));
+            }
+        }
+        let state = self.world.state();
+        let crashes = state.tally.crashes;
+        let slack = (crashes + 1) * (self.history.settings.in_flight as u64 * 2 + 3);
+        let most = u64::from(self.history.settings.per_day) + slack;
+        for ((host, day), calls) in state.calls.iter().filter(|((host, _), _)| *host == Host::Etd) {
+            if *calls > most {
+                return Err(format!("{calls} calls to {host:?} on {day}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each message arrived, and its newest revision is what it was at its last reading that was
+    /// due, or later. Since `finally` all was read once more: it is what it is now.
+    pub(crate) fn check_messages(&self, finally: Option<Timestamp>) -> Result<(), Wrong> {
+        let now = self.world.clock.now();
+        let settings = &self.history.settings;
+        let start = finally.unwrap_or(clock::begin() - settings.back);
+        let state = self.world.state();
+        let mut newest: BTreeMap<&str, (&Facts, Option<&str>)> = BTreeMap::new();
+        let splunk = &state.siems[0];
+        for (id, facts) in splunk.all().filter(|(_, facts)| facts.stream == "messages") {
+            let text = splunk.got.get(id).map(|got| got.text.as_str());
+            let entry = newest.entry(&facts.record_id).or_insert((facts, text));
+            if entry.0.revision <= facts.revision {
+                *entry = (facts, text);
+            }
+        }
+        let truth: Vec<_> = self.world.vendors.truth().collect();
+        for message in truth.into_iter().filter(|message| message.time >= start) {
+            let (id, time) = (message.id, message.time);
+            let done = |after: &Duration| {
+                time + *after + settings.slice + settings.every * 2 + minutes(60) <= now
+            };
+            let last = settings.resweeps.iter().copied().filter(done).max().unwrap_or(LAG);
+            let seen = if finally.is_some() { now } else { time + last - OFF };
+            let appeared = self.watch.late.get(&id).is_none_or(|at| *at <= seen);
+            let Some((facts, text)) = newest.get(id.to_string().as_str()) else {
+                if appeared {
+                    return Err(format!("lost: {id} of {time}"));
+                }
+                continue;
+            };
+            // What was refused cannot be compared; that it was read is known.
+            let Some(text) = text else { continue };
+            let came = content(text);
+            if came == message.content {
+                continue;
+            }
+            let later = self.watch.changes.iter().filter(|(of, at)| *of == id && *at > seen);
+            let mut times = later.map(|(_, at)| *at).chain([seen]);
+            let told = |then: Timestamp| {
+                let mut then = self.world.vendors.truth_at(then);
+                then.find(|message| message.id == id).and_then(|message| message.content)
+            };
+            if finally.is_some() || !times.any(|then| told(then) == came) {
+                let Facts { revision, collected_at, .. } = facts;
+                return Err(format!(
+                    "stale: {id} of {time} is revision {revision} of {collected_at}, not of {seen}"
+                ));
+            }
+        }
+        // Nothing was made up.
+        let known: BTreeSet<Uuid> = self.world.vendors.truth().map(|message| message.id).collect();
+        let made_up =
+            newest.keys().find(|id| id.parse().is_ok_and(|id: Uuid| !known.contains(&id)));
+        made_up.map_or(Ok(()), |id| Err(format!("nobody sent {id}")))
+    }
+
+    /// The sums of all deltas are what the vendor says now of a range, or said when all of it was
+    /// `read` again.
+    pub(crate) fn check_rows(&self, range: [Timestamp; 2], read: Timestamp) -> Result<(), Wrong> {
+        let now = self.world.clock.now();
+        let state = self.world.state();
+        rows::check(&state.siems[0], &self.world.vendors, range, [read, now])
+    }
+}
