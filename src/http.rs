@@ -34,7 +34,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// From page to page is less; from poll to poll, a connection's buffers are worth more than a handshake.
 /// Firewalls drop idle connections silently after some minutes: be the first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Fetches side by side take over from each other; more would only wait.
+const IDLE_CONNECTIONS: usize = 2;
 
 /// Bytes that are made room for because a peer announces them.
 const MOST_AT_ONCE: usize = 1 << 20;
@@ -62,7 +65,7 @@ pub fn client(settings: &config::Http) -> Result<Client, ClientError> {
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
         .timeout(timeout)
         .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(8)
+        .pool_max_idle_per_host(IDLE_CONNECTIONS)
         .tcp_keepalive(Duration::from_secs(30));
     if let Some(proxy) = &settings.proxy {
         // The address may carry a password, so neither it nor reqwest's text goes into the error.

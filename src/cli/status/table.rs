@@ -174,3 +174,47 @@ fn state_words(health: &Health) -> String {
         None => state,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(number: usize, state: &'static str) -> SourceStatus {
+        let health = Health { state, since: None, paused_until: None, last_ok: None, error: None };
+        SourceStatus {
+            source: format!("tenant-{number}"),
+            vendor: "cisco_etd",
+            stream: "messages".into(),
+            health,
+            covered_to: None,
+            lag_seconds: i64::try_from(number).ok(),
+            last_record_at: None,
+            credentials_expire: None,
+            credentials_days_left: None,
+            open_slices: 0,
+            failing_slices: 0,
+            lost_slices: 0,
+            refused_slices: 0,
+            held_back: None,
+            calls_today: 0,
+            calls_per_day: None,
+            licence: None,
+        }
+    }
+
+    #[test]
+    fn of_many_sources_those_that_are_well_are_counted() {
+        let state = |number| if number % 200 == 1 { "auth_failed" } else { "collecting" };
+        let many: Vec<_> = (0..1_000).map(|number| source(number, state(number))).collect();
+        let (one_by_one, rest) = shown(&many);
+        let names: Vec<_> = one_by_one.iter().map(|source| source.source.as_str()).collect();
+        assert_eq!(names, ["tenant-1", "tenant-201", "tenant-401", "tenant-601", "tenant-801"]);
+        let line = "\nand 995 collecting, the last by 16 min; `--output json` has all";
+        assert_eq!(counted(&rest), line);
+        let (few, rest) = shown(&many[..SOURCES]);
+        assert_eq!((few.len(), rest.len()), (SOURCES, 0));
+        let ill: Vec<_> = (0..60).map(|number| source(number, "failing")).collect();
+        let (some, rest) = shown(&ill);
+        assert_eq!((some.len(), counted(&rest).contains("20 failing")), (SOURCES, true));
+    }
+}

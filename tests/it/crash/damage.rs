@@ -34,13 +34,18 @@ async fn is_refused(like: &Home, toml: &str, bytes: Vec<u8>, what: &str) -> bool
     true
 }
 
-/// Has the database hold all that is in its log.
+/// Has the database hold all that is in its log; the pages, counted from 1, that hold no more than
+/// the rest of a value which is too long for one.
 #[expect(clippy::disallowed_methods, reason = "what other programs may do to the store's file")]
-fn checkpoint(home: &Home) {
+fn checkpoint(home: &Home) -> BTreeSet<usize> {
     let store = rusqlite::Connection::open(home.path(DATABASE)).unwrap();
     let busy: i64 =
         store.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).unwrap();
     assert_eq!(busy, 0);
+    let sql = "SELECT pageno FROM dbstat WHERE pagetype = 'overflow'";
+    let mut statement = store.prepare(sql).unwrap();
+    let pages = statement.query_map([], |row| row.get(0)).unwrap();
+    pages.map(Result::unwrap).collect()
 }
 
 /// The pages that hold nothing, counted from 1 (sqlite.org/fileformat2.html, section 1.5).
@@ -64,7 +69,7 @@ async fn damage(every: usize) {
     home.configure(&toml);
     home.once().await;
     let toml = home.read("postrider.toml");
-    checkpoint(&home);
+    let within = checkpoint(&home);
     let whole = std::fs::read(home.path(DATABASE)).unwrap();
     let pages = whole.len() / PAGE;
     let free = free(&whole);
@@ -79,13 +84,16 @@ async fn damage(every: usize) {
         for (kind, bytes) in [("zeroed", zeroed), ("overwritten", noisy), ("cut there", cut)] {
             let what = format!("page {page} of {pages} {kind}");
             let is = is_refused(&home, &toml, bytes, &what).await;
-            assert!(is || kind != "cut there" && free.contains(&(page + 1)), "{what}: taken");
+            // Nothing tells by itself that the middle of a long value is another.
+            let unseen = free.contains(&(page + 1)) || within.contains(&(page + 1));
+            let shorter = kind == "cut there" && page + 1 < pages;
+            assert!(is || unseen && !shorter, "{what}: taken");
             tried += 1;
             refused += u32::from(is);
         }
     }
     println!(
-        "{tried} damaged files of {pages} pages: {refused} refused, the others hit free pages"
+        "{tried} damaged files of {pages} pages: {refused} refused, the others hit nothing that is needed"
     );
 }
 

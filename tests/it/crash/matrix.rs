@@ -9,8 +9,16 @@ use super::{
     scene::{Act, IN_FLIGHT, Scene},
 };
 
-const ACTS: [Act; 6] =
-    [Act::Collect, Act::Resweep, Act::Backfill, Act::Cancel, Act::Forget, Act::Rest];
+const ACTS: [Act; 8] = [
+    Act::Collect,
+    Act::Resweep,
+    Act::Backfill,
+    Act::Cancel,
+    Act::Forget,
+    Act::Replay,
+    Act::Drop,
+    Act::Rest,
+];
 /// Worlds at once: each waits much of the time.
 const SIDE_BY_SIDE: usize = 6;
 

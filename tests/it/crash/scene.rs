@@ -31,8 +31,9 @@ pub(super) const IN_FLIGHT: [u64; 3] = [HEC_IN_FLIGHT * EVENTS, EVENTS, EVENTS];
 pub(super) const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
 const POISON_EVERY: u32 = 60;
-/// The first resweep's age: counted from a slice's end, so due when the last slice is just covered.
-const SOON: &str = "4s";
+/// How long after the start the last whole window is to be read again.
+const SOON: i64 = 5;
+const WINDOW: i64 = 12 * 3600;
 
 /// What a process is asked to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +48,10 @@ pub(super) enum Act {
     Cancel,
     /// `once` with shorter resweeps: what is past them is forgotten.
     Forget,
+    /// The dead letters go again, and are refused again.
+    Replay,
+    /// The dead letters are dropped.
+    Drop,
     /// The daemon, until it rests.
     Rest,
 }
@@ -58,6 +63,8 @@ pub(super) struct Scene {
     empty: MockServer,
     began: Timestamp,
     changed: BTreeSet<String>,
+    /// Dead letters that there were and are dropped.
+    dropped: u64,
     /// Kills so far.
     pub(super) kills: u64,
 }
@@ -86,26 +93,28 @@ impl Scene {
         simulation.set_hec_faults(Faults { next, ..Faults::none() });
         let (home, empty) = (Home::new(), without_messages().await);
         let changed = BTreeSet::new();
-        let scene = Self { simulation, home, empty, began: now(), changed, kills: 0 };
-        scene.configure(SOON, "120h");
+        let (began, dropped, kills) = (now(), 0, 0);
+        let scene = Self { simulation, home, empty, began, changed, dropped, kills };
+        scene.configure("120h");
         scene
     }
 
-    /// Two ages of resweeps: the first is soon due, the second keeps the ledger long.
-    fn configure(&self, first: &str, second: &str) {
+    /// Two ages of resweeps: the second keeps the ledger long.
+    fn configure(&self, second: &str) {
         let (simulation, home) = (&self.simulation, &self.home);
-        home.configure(&self.sections(simulation, home, first, second));
+        home.configure(&self.sections(simulation, home, second));
     }
 
     /// The configuration with the sinks of `siem` and files in `home`.
-    fn sections(&self, siem: &Simulation, home: &Home, first: &str, second: &str) -> Vec<String> {
+    fn sections(&self, siem: &Simulation, home: &Home, second: &str) -> Vec<String> {
         let vendor = &self.simulation;
         let batch = format!("batch = {{ max_events = {EVENTS}, max_age = \"1s\" }}");
         let expire = ago(-20 * 24 * 3600);
         let etd_extra = format!(
             "start = \"{HOURS}h\"\nslice = \"12h\"\npage_size = 20\nmax_in_flight = 2\n\
              lag = \"1s\"\ncredentials_expire = {expire}\n\
-             resweep = [{{ after = \"{first}\" }}, {{ after = \"{second}\" }}]"
+             resweep = [{{ after = \"{}s\" }}, {{ after = \"{second}\" }}]",
+            self.age()
         );
         let empty = etd(&self.empty.uri(), "start = \"50h\"\nslice = \"24h\"");
         vec![
@@ -127,7 +136,7 @@ impl Scene {
 
     /// The configuration for a store in another place.
     pub(super) fn configure_copy(&self, siem: &Simulation, home: &Home) {
-        home.configure(&self.sections(siem, home, SOON, "120h"));
+        home.configure(&self.sections(siem, home, "120h"));
     }
 
     /// Does what has to be done before the act.
@@ -137,23 +146,42 @@ impl Scene {
         }
         match act {
             Act::Resweep => {
-                self.change(ago(10 * 3600), 3);
-                let due = now().checked_add(SignedDuration::from_secs(4)).unwrap();
+                let end = self.window_end();
+                self.change(end - SignedDuration::from_secs(WINDOW), end, 5);
+                let due = self.began.checked_add(SignedDuration::from_secs(SOON)).unwrap();
                 until("the resweep is due", || (now() > due).then_some(())).await;
             }
-            Act::Backfill => self.change(Timestamp::MIN, 10),
+            Act::Backfill => self.change(Timestamp::MIN, Timestamp::MAX, 10),
             Act::Cancel => {
                 let killed = self.play_to(Act::Backfill, "plan-backfill:after:1").await;
                 assert!(killed, "a backfill is planned");
             }
-            Act::Forget => self.configure(SOON, "2h"),
-            Act::Collect | Act::Rest => {}
+            Act::Forget => self.configure("2h"),
+            Act::Drop => {
+                let status = self.home.status().await;
+                self.dropped = Audit::default().settled(&status);
+                assert!(self.dropped > 0, "dead letters: {status}");
+            }
+            Act::Replay | Act::Collect | Act::Rest => {}
         }
     }
 
-    /// Another verdict for one message in `every` since then.
-    fn change(&mut self, since: Timestamp, every: usize) {
-        let those = self.simulation.truth().filter(|message| message.time > since);
+    /// The end of the last whole window that is read again at once.
+    fn window_end(&self) -> Timestamp {
+        let began = self.began.as_second();
+        Timestamp::from_second(began - began.rem_euclid(WINDOW)).unwrap()
+    }
+
+    /// The first resweep's age, in seconds. It is due for one window: that of the present is put
+    /// off with each slice that comes, and for older ones it has passed.
+    fn age(&self) -> i64 {
+        self.began.as_second() - self.window_end().as_second() + SOON
+    }
+
+    /// Another verdict for one message in `every` of those delivered between the two.
+    fn change(&mut self, from: Timestamp, to: Timestamp, every: usize) {
+        let between = from..to;
+        let those = self.simulation.truth().filter(|message| between.contains(&message.time));
         for message in those.step_by(every).collect::<Vec<_>>() {
             self.simulation.mutate(&Mutation::of(MutationKind::RetroVerdict, message.id));
             self.changed.insert(message.id.to_string());
@@ -166,6 +194,8 @@ impl Scene {
         match act {
             Act::Collect | Act::Resweep | Act::Forget => words(&["once"]),
             Act::Rest => words(&["run"]),
+            Act::Replay => words(&["dead-letters", "replay", "--all"]),
+            Act::Drop => words(&["dead-letters", "drop", "--all", "--yes"]),
             Act::Cancel => words(&["backfill", "cancel", "1"]),
             Act::Backfill => {
                 let from = self.began.checked_sub(SignedDuration::from_hours(HOURS)).unwrap();
@@ -203,7 +233,7 @@ impl Scene {
         let status = self.start(act, [(KILL, point)]).await;
         let killed = status.signal() == Some(9);
         self.kills += u64::from(killed);
-        assert!(killed || status.success(), "{status}\n{}", self.home.read("stderr.log"));
+        assert!(killed || is_well(act, status), "{status}\n{}", self.home.read("stderr.log"));
         killed
     }
 
@@ -212,21 +242,21 @@ impl Scene {
         let again = if act == Act::Rest { Act::Collect } else { act };
         self.whole(again).await;
         // What was under way when a command was killed is for the next run.
-        if matches!(again, Act::Backfill | Act::Cancel) {
+        if matches!(again, Act::Backfill | Act::Cancel | Act::Replay | Act::Drop) {
             self.whole(Act::Collect).await;
         }
     }
 
     async fn whole(&self, act: Act) {
         let status = self.start(act, [("NOTHING", "")]).await;
-        assert!(status.success(), "{act:?}: {status}\n{}", self.home.read("stderr.log"));
+        assert!(is_well(act, status), "{act:?}: {status}\n{}", self.home.read("stderr.log"));
     }
 
     /// Plays the act and tells the places that it came to, in order.
     pub(super) async fn places(&self, act: Act) -> Vec<String> {
         let log = self.home.path("places.log");
         let status = self.start(act, [(LOG, log.to_str().unwrap())]).await;
-        assert!(status.success(), "{status}\n{}", self.home.read("stderr.log"));
+        assert!(is_well(act, status), "{status}\n{}", self.home.read("stderr.log"));
         self.log().lines().map(ToOwned::to_owned).collect()
     }
 
@@ -247,7 +277,7 @@ impl Scene {
 
     /// The same for what arrived from `home`'s store.
     pub(super) async fn audit_of(&self, home: &Home, arrived: &Arrived, mut audit: Audit) -> Audit {
-        let dead = audit.settled(&home.status().await);
+        let dead = self.dropped + audit.settled(&home.status().await);
         let ago = |seconds| self.began.checked_sub(SignedDuration::from_secs(seconds)).unwrap();
         audit.covered(&coverage(home).await, |stream| match stream {
             "messages" => ago(1),
@@ -271,6 +301,11 @@ impl Scene {
 
 const KILL: &str = "POSTRIDER_FAIL_POINT";
 const LOG: &str = "POSTRIDER_FAIL_POINT_LOG";
+
+/// What is refused again is a failure, as it should be.
+fn is_well(act: Act, status: ExitStatus) -> bool {
+    status.success() || act == Act::Replay && status.code() == Some(1)
+}
 
 pub(super) async fn coverage(home: &Home) -> Value {
     let ended = home.run(&["coverage", "--output", "json"]).await;
