@@ -233,7 +233,7 @@ pub enum Schema {
     Postrider,
     /// Elastic Common Schema 8.
     Ecs,
-    /// Open Cybersecurity Schema Framework 1.3: Email Activity for messages, Base Event for the rest.
+    /// Open Cybersecurity Schema Framework 1.6: Email Activity for messages, Base Event for the rest.
     Ocsf,
 }
 

@@ -1,6 +1,7 @@
 //! Wire formats: an event to bytes. Pure, and the same bytes for the same event, always.
 
 pub mod cef;
+pub mod field_page;
 mod fields;
 pub mod hec;
 pub mod json;

@@ -1,7 +1,9 @@
 //! What each format calls what an event has: one table a stream, from which CEF, LEEF, ECS and OCSF
 //! are made, and the page `docs/FIELDS.md`.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, net::IpAddr};
+
+use jiff::Timestamp;
 
 use super::view::{Texts, View};
 use crate::domain::slice::Stream;
@@ -77,13 +79,14 @@ pub(super) fn of(stream: Stream) -> &'static [Field] {
 }
 
 impl Field {
-    /// What the field holds in an event; nothing is appended where it holds nothing.
+    /// What the field holds in an event; nothing where that is nothing, or not of its kind.
     pub(super) fn texts<'a>(&self, view: &View<'a>, texts: &mut Texts<'a>) {
         texts.clear();
         match self.from {
             Take::First(paths) => {
                 for path in paths {
                     view.add(path, texts);
+                    texts.retain(|text| self.kind.takes(text));
                     if !texts.is_empty() {
                         break;
                     }
@@ -93,11 +96,37 @@ impl Field {
                 for path in paths {
                     view.add(path, texts);
                 }
+                texts.retain(|text| self.kind.takes(text));
                 once(texts);
             }
-            Take::Derived(derive, _) => derive(view, texts),
+            Take::Derived(derive, _) => {
+                derive(view, texts);
+                texts.retain(|text| self.kind.takes(text));
+            }
         }
     }
+}
+
+impl Kind {
+    /// Whether a text is of this kind. What is not stays in the record only: for one value of a wrong
+    /// kind some receivers refuse the whole event.
+    fn takes(self, text: &str) -> bool {
+        match self {
+            Self::Text | Self::List => !trimmed(text).is_empty(),
+            Self::Time => text.parse::<Timestamp>().is_ok(),
+            Self::Number => {
+                serde_json::from_str::<serde_json::Number>(text).is_ok()
+                    && text.parse::<f64>().is_ok_and(f64::is_finite)
+            }
+            Self::Flag => matches!(text, "true" | "false"),
+            Self::Ip => text.parse::<IpAddr>().is_ok(),
+        }
+    }
+}
+
+/// A text without what cannot be seen at its ends.
+pub(super) fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| c.is_whitespace() || c.is_control())
 }
 
 /// Leaves each text once, in the order of their first places.
@@ -136,6 +165,11 @@ impl Field {
     /// A key of CEF and the characters it may have.
     const fn cef(self, key: &'static str, most: usize) -> Self {
         Self { cef: Some(CefKey { key, label: None, most, all: false, ipv6: None }), ..self }
+    }
+
+    /// The same for all of a list.
+    const fn cef_all(self, key: &'static str, most: usize) -> Self {
+        Self { cef: Some(CefKey { key, label: None, most, all: true, ipv6: None }), ..self }
     }
 
     /// A custom key of CEF, which has a label.

@@ -5,7 +5,8 @@ use std::{borrow::Cow, collections::BTreeMap, net::Ipv6Addr};
 use jiff::Timestamp;
 
 use super::{
-    fields::{self, Field, Kind},
+    fields::{self, Field, Kind, trimmed},
+    shorten::{FEWEST_CHARACTERS, listed},
     view::{Texts, View},
 };
 
@@ -42,26 +43,28 @@ pub(super) struct TooLong {
 enum Keep {
     Elements(usize),
     Characters(usize),
+    Nothing,
 }
 
 /// A pair as it was written.
 struct Written {
     field: usize,
     bytes: usize,
-    /// Elements that were written, and characters where it is one text.
     elements: usize,
     of: usize,
+    /// Of the last element.
     characters: usize,
+    is_cut: bool,
 }
 
-/// Texts are not cut shorter than this.
-const FEWEST_CHARACTERS: usize = 32;
+/// Without these an event could not be told from others.
+const ALWAYS: [&str; 3] = ["time", "eventId", "revision"];
 
 /// Appends an event's pairs in at most `room` bytes.
 ///
-/// Where they do not fit, the longest list loses half of its elements, from its end, again and again; then the
-/// longest text half of its characters. The pair `truncated` says what was cut: `urls 12 of 40,
-/// subject`.
+/// Where they do not fit, the longest list loses half of its elements, from its end, again and again;
+/// then the longest text half of its characters; then the longest pair goes. The pair `truncated`
+/// says what was cut: `urls 12 of 40, subject, no files`.
 pub(super) fn append(
     view: &View<'_>,
     style: &Style,
@@ -77,22 +80,28 @@ pub(super) fn append(
             return Ok(());
         }
         out.truncate(start);
-        let Some((field, less)) = shorten(&written) else {
+        let Some((field, less)) = shorten(view, &written) else {
             return Err(TooLong { least: length });
         };
         keep.insert(field, less);
     }
 }
 
-/// What to cut next: the longest list that has more than one element, else the longest text.
-fn shorten(written: &[Written]) -> Option<(usize, Keep)> {
-    let list = written.iter().filter(|w| w.elements > 1).max_by_key(|w| (w.bytes, w.field));
-    if let Some(list) = list {
+/// What to cut next.
+fn shorten(view: &View<'_>, written: &[Written]) -> Option<(usize, Keep)> {
+    let longest = |can: &dyn Fn(&Written) -> bool| {
+        written.iter().filter(|w| can(w)).max_by_key(|w| (w.bytes, w.field))
+    };
+    if let Some(list) = longest(&|w| w.elements > 1) {
         return Some((list.field, Keep::Elements(list.elements / 2)));
     }
-    let texts = written.iter().filter(|w| w.characters > FEWEST_CHARACTERS);
-    let text = texts.max_by_key(|w| (w.bytes, w.field))?;
-    Some((text.field, Keep::Characters((text.characters / 2).max(FEWEST_CHARACTERS))))
+    if let Some(text) = longest(&|w| w.characters > FEWEST_CHARACTERS) {
+        let most = (text.characters / 2).max(FEWEST_CHARACTERS);
+        return Some((text.field, Keep::Characters(most)));
+    }
+    let table = fields::of(view.event.origin.stream);
+    let pair = longest(&|w| !ALWAYS.contains(&table[w.field].name))?;
+    Some((pair.field, Keep::Nothing))
 }
 
 fn write(
@@ -104,133 +113,107 @@ fn write(
     let mut all_written = Vec::with_capacity(48);
     let mut texts = Texts::new();
     let mut cut: Vec<String> = Vec::new();
-    let begin = out.len();
+    let mut line = Line { style, begin: out.len(), out };
     for (index, field) in fields::of(view.event.origin.stream).iter().enumerate() {
         let Some(key) = (style.key)(field) else { continue };
+        let keep = keep.get(&index).copied();
+        if keep == Some(Keep::Nothing) {
+            cut.push(format!("no {}", field.name));
+            continue;
+        }
         field.texts(view, &mut texts);
         if texts.is_empty() {
             continue;
         }
-        let start = out.len();
-        let mut written = Written { field: index, bytes: 0, elements: 1, of: 1, characters: 0 };
-        if key.all && field.kind == Kind::List {
-            list(&texts, &key, keep.get(&index), style, begin, out, &mut written);
-        } else {
-            one(&texts[0], field.kind, &key, keep.get(&index), style, begin, out, &mut written);
+        if !(key.all && field.kind == Kind::List) {
+            texts.truncate(1);
         }
-        if out.len() == start {
-            continue;
+        let start = line.out.len();
+        let mut written = line.pair(field.kind, &key, &texts, keep);
+        if let Some(label) = key.label {
+            line.key(&format!("{}Label", key.key));
+            line.text(label, usize::MAX);
         }
-        written.bytes = out.len() - start;
+        (written.field, written.bytes) = (index, line.out.len() - start);
         if written.elements < written.of {
             cut.push(format!("{} {} of {}", field.name, written.elements, written.of));
-        } else if let Some(Keep::Characters(_)) = keep.get(&index) {
+        } else if written.is_cut {
             cut.push(field.name.to_owned());
-        }
-        if let Some(label) = key.label {
-            pair(&format!("{}Label", key.key), style, begin, out);
-            text(label, usize::MAX, style, out);
         }
         all_written.push(written);
     }
     if !cut.is_empty() {
-        pair("truncated", style, begin, out);
-        text(&cut.join(", "), usize::MAX, style, out);
+        line.key("truncated");
+        line.text(&listed(cut).join(", "), usize::MAX);
     }
     all_written
 }
 
-fn pair(key: &str, style: &Style, begin: usize, out: &mut Vec<u8>) {
-    if out.len() > begin {
-        out.push(style.separator);
-    }
-    out.extend_from_slice(key.as_bytes());
-    out.push(b'=');
-}
-
-/// As many whole elements as the key takes.
-fn list(
-    texts: &Texts<'_>,
-    key: &Key,
-    keep: Option<&Keep>,
-    style: &Style,
+/// The line as far as it is written.
+struct Line<'o> {
+    style: &'o Style,
     begin: usize,
-    out: &mut Vec<u8>,
-    written: &mut Written,
-) {
-    let most = match keep {
-        Some(Keep::Elements(most)) => *most,
-        _ => usize::MAX,
-    };
-    let mut room = match keep {
-        Some(Keep::Characters(most)) => key.most.min(*most),
-        _ => key.most,
-    };
-    written.of = texts.len();
-    written.elements = 0;
-    let start = out.len();
-    pair(key.key, style, begin, out);
-    for element in texts.iter().take(most) {
-        let length = element.chars().count() + 2;
-        if written.elements > 0 && length > room {
-            break;
-        }
-        if written.elements > 0 {
-            out.extend_from_slice(b", ");
-        }
-        written.characters = text(element, room, style, out);
-        room = room.saturating_sub(length);
-        written.elements += 1;
-    }
-    if written.elements == 0 {
-        out.truncate(start);
-    }
+    out: &'o mut Vec<u8>,
 }
 
-#[expect(clippy::too_many_arguments, reason = "all of it decides on one value")]
-fn one(
-    value: &str,
-    kind: Kind,
-    key: &Key,
-    keep: Option<&Keep>,
-    style: &Style,
-    begin: usize,
-    out: &mut Vec<u8>,
-    written: &mut Written,
-) {
-    let most = match keep {
-        Some(Keep::Characters(most)) => key.most.min(*most),
-        _ => key.most,
-    };
-    let name = match key.ipv6 {
-        Some(ipv6) if value.parse::<Ipv6Addr>().is_ok() => ipv6,
-        _ => key.key,
-    };
-    let value = match value.parse::<Timestamp>() {
-        Ok(time) if kind == Kind::Time && key.milliseconds => {
-            Cow::Owned(time.as_millisecond().to_string())
+impl Line<'_> {
+    /// As many elements as the key takes: whole ones, but for the first.
+    fn pair(&mut self, kind: Kind, key: &Key, texts: &Texts<'_>, keep: Option<Keep>) -> Written {
+        let (most, mut room) = match keep {
+            Some(Keep::Elements(most)) => (most, key.most),
+            Some(Keep::Characters(most)) => (1, key.most.min(most)),
+            Some(Keep::Nothing) | None => (usize::MAX, key.most),
+        };
+        self.key(match key.ipv6 {
+            Some(ipv6) if texts[0].parse::<Ipv6Addr>().is_ok() => ipv6,
+            _ => key.key,
+        });
+        let of = texts.len();
+        let mut written =
+            Written { field: 0, bytes: 0, elements: 0, of, characters: 0, is_cut: false };
+        for element in texts.iter().take(most) {
+            let shown = match element.parse::<Timestamp>() {
+                Ok(time) if kind == Kind::Time && key.milliseconds => {
+                    Cow::Owned(time.as_millisecond().to_string())
+                }
+                _ => Cow::Borrowed(&**element),
+            };
+            let length = trimmed(&shown).chars().count() + ", ".len();
+            if written.elements > 0 {
+                if length > room {
+                    break;
+                }
+                self.out.extend_from_slice(b", ");
+            }
+            let is_cut;
+            (written.characters, is_cut) = self.text(&shown, room);
+            written.is_cut |= is_cut;
+            room = room.saturating_sub(length);
+            written.elements += 1;
         }
-        _ => Cow::Borrowed(value),
-    };
-    let start = out.len();
-    pair(name, style, begin, out);
-    let before = out.len();
-    written.characters = text(&value, most, style, out);
-    if out.len() == before {
-        out.truncate(start);
+        written
     }
-}
 
-/// Appends a text of at most so many characters, without white space at its ends; how many those
-/// were. Whole characters, and an escape is one of them.
-fn text(text: &str, most: usize, style: &Style, out: &mut Vec<u8>) -> usize {
-    let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c.is_control());
-    let mut count = 0;
-    for character in trimmed.chars().take(most) {
-        (style.escape)(character, out);
-        count += 1;
+    fn key(&mut self, key: &str) {
+        if self.out.len() > self.begin {
+            self.out.push(self.style.separator);
+        }
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.push(b'=');
     }
-    count
+
+    /// Appends a text of at most so many characters, without white space at its ends: how many those
+    /// were, and whether there were more. An escape is one character, so none is cut.
+    fn text(&mut self, text: &str, most: usize) -> (usize, bool) {
+        let whole = trimmed(text);
+        let end = whole.char_indices().nth(most).map_or(whole.len(), |(at, _)| at);
+        let mut count = 0;
+        for character in trimmed(&whole[..end]).chars() {
+            (self.style.escape)(character, self.out);
+            count += 1;
+        }
+        (count, end < whole.len())
+    }
 }
 
 /// Appends a character, as a space where it would make two lines of one, or be rewritten by a

@@ -40,6 +40,14 @@ fn ecs(event: &Event) -> String {
     let view = View::new(event);
     let mut tree = Tree::default();
     fill(&view, &mut tree, |field| field.ecs, false);
+    files(&view, |at, name, hash| {
+        if let Some(name) = name {
+            tree.text_at("email.attachments[].file.name", at, name);
+        }
+        if let Some(hash) = hash {
+            tree.text_at("email.attachments[].file.hash.sha256", at, hash);
+        }
+    });
     let (kind, category, dataset) = match event.origin.stream {
         Stream::Messages if fields::is_threat(&view) => {
             ("alert", Some("email"), "cisco_etd.message")
@@ -77,7 +85,7 @@ fn record_name(stream: Stream) -> &'static str {
     }
 }
 
-/// Of OCSF 1.3: the class Email Activity and its activity Scan.
+/// Of OCSF 1.6: the class Email Activity and its activity Scan.
 const EMAIL: (u32, u32) = (4009, 3);
 /// Base Event, whose activity is Other.
 const BASE: (u32, u32) = (0, 99);
@@ -92,7 +100,7 @@ fn ocsf(event: &Event) -> String {
     tree.raw("type_uid", (class * 100 + activity).to_string());
     tree.raw("severity_id", severity_id(fields::severity(&view)).to_string());
     let (vendor, product) = fields::device(event.origin.stream);
-    tree.text("metadata.version", "1.3.0");
+    tree.text("metadata.version", "1.6.0");
     tree.text("metadata.product.vendor_name", vendor);
     tree.text("metadata.product.name", product);
     tree.text("metadata.log_name", event.origin.source.as_str());
@@ -101,6 +109,22 @@ fn ocsf(event: &Event) -> String {
         tree.text("activity_name", fields::title(event.origin.stream));
     }
     fill(&view, &mut tree, |field| field.ocsf, true);
+    if class == EMAIL.0 {
+        // Required: 0 is unknown, and a regular file's type is 1.
+        tree.raw("direction_id", "0".to_owned());
+        files(&view, |at, name, hash| {
+            if let Some(name) = name {
+                tree.text_at("email.files[].name", at, name);
+            }
+            tree.raw_at("email.files[].type_id", at, "1".to_owned());
+            if let Some(hash) = hash {
+                let value = quoted(hash);
+                let hashes =
+                    format!(r#"[{{"algorithm":"SHA-256","algorithm_id":3,"value":{value}}}]"#);
+                tree.raw_at("email.files[].hashes", at, hashes);
+            }
+        });
+    }
     whole(&view, &mut tree, &["unmapped", "postrider"], &["unmapped", "record"]);
     tree.finish()
 }
@@ -125,18 +149,14 @@ fn fill(
 ) {
     let mut texts = Texts::new();
     for field in fields::of(view.event.origin.stream) {
-        let Some(path) = path(field) else { continue };
+        let Some(path) = path(field).filter(|path| !is_of_files(path)) else { continue };
         field.texts(view, &mut texts);
         if !path.contains("[]") {
             texts.truncate(1);
         }
         for (index, text) in texts.iter().enumerate() {
-            let number = || text.parse::<f64>().is_ok_and(f64::is_finite);
             match field.kind {
-                Kind::Number if number() => tree.raw_at(path, index, text.to_string()),
-                Kind::Flag if matches!(&**text, "true" | "false") => {
-                    tree.raw_at(path, index, text.to_string());
-                }
+                Kind::Number | Kind::Flag => tree.raw_at(path, index, text.to_string()),
                 Kind::Time if milliseconds => match text.parse::<Timestamp>() {
                     Ok(time) => tree.raw_at(path, index, time.as_millisecond().to_string()),
                     Err(_) => tree.text_at(path, index, text),
@@ -145,6 +165,27 @@ fn fill(
             }
         }
     }
+}
+
+/// The lists whose elements have a name and a hash.
+fn is_of_files(path: &str) -> bool {
+    path.starts_with("email.attachments[]") || path.starts_with("email.files[]")
+}
+
+/// Calls `with` for each attachment that has a name or a hash, which stay together.
+fn files(view: &View<'_>, mut with: impl FnMut(usize, Option<&str>, Option<&str>)) {
+    if view.event.origin.stream != Stream::Messages {
+        return;
+    }
+    let mut at = 0;
+    view.each("attachments[]", |file| {
+        let name = file.text("filename").or_else(|| file.text("fileName"));
+        let hash = file.text("SHA256").or_else(|| file.text("sha256"));
+        if name.is_some() || hash.is_some() {
+            with(at, name.as_deref(), hash.as_deref());
+            at += 1;
+        }
+    });
 }
 
 /// Puts Postrider's own member, and the vendor's as they came, into the tree.

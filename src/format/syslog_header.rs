@@ -3,8 +3,8 @@
 use super::fields::THREATS;
 use crate::domain::{event::Event, severity::Severity, slice::Stream};
 
-/// APP-NAME and TAG.
 pub(super) const APP_NAME: &str = "postrider";
+pub(super) const TAG: &str = "postrider: ";
 
 /// local0: what appliances log with, and what no part of a Linux system uses.
 const FACILITY: u8 = 16;

@@ -1,3 +1,9 @@
+mod hostile;
+mod readers;
+mod samples;
+mod short;
+mod shown;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
@@ -5,7 +11,7 @@ use syslog_loose::{Protocol, SyslogFacility, SyslogSeverity, Variant};
 
 use super::{hec::Hec, json, rfc3164::Rfc3164, rfc5424::Rfc5424};
 use crate::{
-    config::Schema,
+    config::{self, Schema},
     domain::{
         event::{Change, Event, EventId, Origin},
         slice::Stream,
@@ -43,7 +49,7 @@ fn rfc5424(event: &Event) -> String {
 
 fn rfc3164(event: &Event) -> String {
     let mut out = Vec::new();
-    Rfc3164::new("collector").append(event, &mut out);
+    Rfc3164::new("collector", config::Payload::Json).append(event, &mut out);
     json::printable_line(&event.json, &mut out);
     String::from_utf8(out).unwrap()
 }

@@ -66,26 +66,21 @@ impl<'a> View<'a> {
 
     /// Calls `with` for each element of the list at a path, or for the one thing in its place.
     pub(super) fn each(&self, path: &str, mut with: impl FnMut(Element<'a>)) {
-        each(&self.top, path, &mut |value| with(Element(members(value), value)));
+        each(&self.top, path, &mut |value| with(Element(members(value))));
     }
 }
 
 /// An element of a list.
-pub(super) struct Element<'a>(Vec<Member<'a>>, &'a RawValue);
+pub(super) struct Element<'a>(Vec<Member<'a>>);
 
 impl<'a> Element<'a> {
-    /// The text of a member; of an element that is a text itself, with an empty path.
+    /// The text of a member.
     pub(super) fn text(&self, path: &str) -> Option<Cow<'a, str>> {
-        if path.is_empty() {
-            return (!self.1.get().starts_with('{')).then(|| text(self.1)).flatten();
-        }
         let mut found = None;
         each(&self.0, path, &mut |value| found = found.take().or_else(|| text(value)));
         found
     }
-}
 
-impl<'a> Element<'a> {
     /// The names and texts of its members, without those that are empty.
     pub(super) fn pairs(self) -> impl Iterator<Item = (Cow<'a, str>, Cow<'a, str>)> {
         self.0.into_iter().filter_map(|member| Some((member.name, text(member.value)?)))

@@ -63,7 +63,7 @@ impl Syslog {
             SyslogHeader::Rfc5424 => {
                 Header::Rfc5424(Rfc5424::new(hostname, settings.enterprise_number))
             }
-            SyslogHeader::Rfc3164 => Header::Rfc3164(Rfc3164::new(hostname)),
+            SyslogHeader::Rfc3164 => Header::Rfc3164(Rfc3164::new(hostname, settings.payload)),
         };
         let is_udp = settings.transport == Transport::Udp;
         Ok(Self {

@@ -9,13 +9,18 @@ use super::{
 pub(super) const FIELDS: &[Field] = &[
     TIME,
     EVENT_ID,
-    first("kind", &["kind"]).cef("cat", 1023).leef("kind").ecs("event.dataset"),
-    first("condition", &["condition"]).cef("reason", 1023).leef("condition").cim("signature"),
+    first("kind", &["kind"]).cef("cat", 1023).leef("kind"),
+    first("condition", &["condition"])
+        .cef("reason", 1023)
+        .leef("condition")
+        .cim("signature")
+        .ecs("event.code"),
     first("state", &["state"]).cef("outcome", 63).leef("state"),
     first("healthSeverity", &["severity"])
         .custom("cs1", 4000)
         .leef("healthSeverity")
-        .cim("severity"),
+        .cim("severity")
+        .ecs("log.level"),
     first("message", &["message"])
         .cef("msg", 1023)
         .leef("message")

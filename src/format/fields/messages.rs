@@ -25,7 +25,7 @@ pub(super) const FIELDS: &[Field] = &[
         .cim("original_verdict"),
     first("category", &["verdict.category"]).leef("category").cim("signature"),
     all("techniques", &["verdict.techniques[].type"])
-        .cef("reason", 1023)
+        .cef_all("reason", 1023)
         .leef("techniques")
         .cim("signature_extra"),
     first("businessRisk", &["verdict.businessRisk"]).leef("businessRisk"),
@@ -70,7 +70,8 @@ pub(super) const FIELDS: &[Field] = &[
         .leef("returnPath")
         .cim("return_addr")
         .ecs("email.sender.address")
-        .ocsf("email.smtp_from"),
+        .ocsf("email.return_path"),
+    first("envelopeFrom", &["envelopeFrom"]).leef("envelopeFrom").ocsf("email.smtp_from"),
     all("recipients", &["mailboxes[]"])
         .custom("cs2", 4000)
         .leef("recipients")
@@ -128,6 +129,7 @@ pub(super) const FIELDS: &[Field] = &[
         .ecs("destination.ip")
         .ocsf("dst_endpoint.ip"),
     first("originatingIp", &["xOriginatingIP"])
+        .kind(Kind::Ip)
         .leef("originatingIp")
         .cim("orig_src")
         .ocsf("email.x_originating_ip[]"),
@@ -149,7 +151,8 @@ pub(super) const FIELDS: &[Field] = &[
         .custom("cs4", 4000)
         .leef("fileHashes")
         .cim("file_hash")
-        .ecs("email.attachments[].file.hash.sha256"),
+        .ecs("email.attachments[].file.hash.sha256")
+        .ocsf("email.files[].hashes[].value"),
     first("ruleId", &["rule.id", "verdict.ruleId"]).leef("ruleId").cim("xref").ecs("rule.id"),
     CHANGE,
     CHANGE_WORD,

@@ -33,13 +33,15 @@ pub(super) const FIELDS: &[Field] = &[
         .cef("start", 30)
         .leef("windowStart")
         .cim("window_start")
-        .ecs("event.start"),
+        .ecs("event.start")
+        .ocsf("start_time"),
     first("windowEnd", &["postrider.window_end"])
         .kind(Kind::Time)
         .cef("end", 30)
         .leef("windowEnd")
         .cim("window_end")
-        .ecs("event.end"),
+        .ecs("event.end")
+        .ocsf("end_time"),
     number("total", &["status.total"]).cef("cnt", 20).leef("total"),
     number("success", &["status.success"]).custom("cn2", 20).leef("success"),
     number("failure", &["status.failure"]).custom("cn3", 20).leef("failure"),

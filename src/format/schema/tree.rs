@@ -127,7 +127,8 @@ impl Node {
     }
 }
 
-/// A text as a JSON string.
+/// A text as a JSON string. DEL, the last control character that JSON allows raw, is escaped.
 pub(in crate::format) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let json = serde_json::Value::from(text).to_string();
+    if json.contains('\u{7f}') { json.replace('\u{7f}', r"\u007f") } else { json }
 }
