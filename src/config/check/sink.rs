@@ -167,7 +167,7 @@ fn payload(cx: &Context<'_>, keys: &SyslogKeys) -> Option<Payload> {
         PayloadWord::Leef => Payload::Leef(keys.leef_version.value?),
     };
     let is_leef = matches!(payload, Payload::Leef(_));
-    if keys.leef_version.given && !is_leef {
+    if keys.leef_version.value == Some(Leef::V1) && !is_leef {
         let path = &keys.leef_version.path;
         cx.warn(path, "it counts with `payload = \"leef\"` only; remove this key");
     }
