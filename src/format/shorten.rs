@@ -324,9 +324,9 @@ mod tests {
     #[test]
     fn the_longest_list_goes_first_then_the_longest_text() {
         assert_eq!(short(EVENT.len()).unwrap(), EVENT);
-        insta::assert_snapshot!(short(260).unwrap(), @"");
-        insta::assert_snapshot!(short(200).unwrap(), @"");
-        insta::assert_snapshot!(short(140).unwrap(), @"");
+        insta::assert_snapshot!(short(240).unwrap(), @"");
+        insta::assert_snapshot!(short(205).unwrap(), @"");
+        insta::assert_snapshot!(short(170).unwrap(), @"");
         assert!(short(60).unwrap_err() > 60);
     }
 
