@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{
     fields::{self, Field, Kind, trimmed},
-    shorten::{FEWEST_CHARACTERS, listed},
+    shorten::{FEWEST_BYTES, FEWEST_CHARACTERS, listed},
     view::{Texts, View},
 };
 
@@ -92,7 +92,7 @@ fn shorten(view: &View<'_>, written: &[Written]) -> Option<(usize, Keep)> {
     let longest = |can: &dyn Fn(&Written) -> bool| {
         written.iter().filter(|w| can(w)).max_by_key(|w| (w.bytes, w.field))
     };
-    if let Some(list) = longest(&|w| w.elements > 1) {
+    if let Some(list) = longest(&|w| w.elements > 1 && w.bytes > FEWEST_BYTES) {
         return Some((list.field, Keep::Elements(list.elements / 2)));
     }
     if let Some(text) = longest(&|w| w.characters > FEWEST_CHARACTERS) {

@@ -1,7 +1,7 @@
 //! Shortens an event's JSON to what a receiver takes.
 //!
 //! The longest list loses half of its elements, from its end, until the event fits or no list has more than
-//! one; then the longest text loses half of its characters; then the longest member goes, never one of
+//! one, or more than 64 bytes; then the longest text loses half of its characters; then the longest member goes, never one of
 //! the member `postrider`. What was cut is named in the member `truncated` of the member `postrider`:
 //! `"urls 12 of 40"`, `"subject"`, `"no domain"`. What is not cut stays as it came.
 
@@ -12,6 +12,9 @@ use crate::domain::fingerprint;
 
 /// Texts are not cut shorter than this: ids and hashes stay whole.
 pub(super) const FEWEST_CHARACTERS: usize = 64;
+
+/// Nor lists that take no more than this.
+pub(super) const FEWEST_BYTES: usize = 64;
 
 /// More names of what was cut are counted only.
 const MOST_NAMES: usize = 8;
@@ -228,7 +231,7 @@ impl Node<'_> {
                     element.candidates(path, mark, found);
                     path.pop();
                 }
-                if elements.len() > 1 {
+                if elements.len() > 1 && bytes > FEWEST_BYTES {
                     let keep = elements.len() / 2;
                     found.lists.push(Candidate { path: path.clone(), bytes, keep });
                 }
@@ -324,9 +327,9 @@ mod tests {
     #[test]
     fn the_longest_list_goes_first_then_the_longest_text() {
         assert_eq!(short(EVENT.len()).unwrap(), EVENT);
-        insta::assert_snapshot!(short(240).unwrap(), @"");
-        insta::assert_snapshot!(short(205).unwrap(), @"");
-        insta::assert_snapshot!(short(170).unwrap(), @"");
+        insta::assert_snapshot!(short(240).unwrap(), @r#"{"postrider":{"truncated":["urls 2 of 4"],"schema":1},"subject":"a subject that is long enough, by far more than sixty-four characters, to be cut","n":1.10,"urls":["https://one.example/","https://two.example/"],"to":["ann","bob"]}"#);
+        insta::assert_snapshot!(short(205).unwrap(), @r#"{"postrider":{"truncated":["subject","urls 1 of 4"],"schema":1},"subject":"a subject that is long enough, by far more than sixty-four chara","n":1.10,"urls":["https://one.example/"],"to":["ann","bob"]}"#);
+        insta::assert_snapshot!(short(170).unwrap(), @r#"{"postrider":{"truncated":["no subject","urls 1 of 4"],"schema":1},"n":1.10,"urls":["https://one.example/"],"to":["ann","bob"]}"#);
         assert!(short(60).unwrap_err() > 60);
     }
 
