@@ -1,4 +1,4 @@
-//! ArcSight's Common Event Format, version 0 (implementation standard 27):
+//! The Common Event Format, version 0, by its implementation standard 27:
 //! `CEF:0|Vendor|Product|Version|Class|Name|Severity|key=value key=value`.
 
 use std::io::Write;
@@ -38,7 +38,7 @@ pub fn append(event: &Event, room: usize, out: &mut Vec<u8>) -> Result<(), usize
 fn key(field: &Field) -> Option<Key> {
     let cef = field.cef?;
     let fields::CefKey { key, label, most, all, ipv6 } = cef;
-    Some(Key { key, label, most, all, ipv6, milliseconds: true })
+    Some(Key { name: key, label, most, all, ipv6, milliseconds: true })
 }
 
 /// A backslash before `\` and `=`, `\n` and `\r` for line breaks; `|` stays.

@@ -64,10 +64,10 @@ fn from(take: Take) -> String {
 fn cef(key: &CefKey, field: &Field) -> String {
     let mut text = format!("`{}`", key.key);
     if let Some(ipv6) = key.ipv6 {
-        text.push_str(&format!(", IPv6 `{ipv6}`"));
+        text = format!("{text}, IPv6 `{ipv6}`");
     }
     if let Some(label) = key.label {
-        text.push_str(&format!(" ({label})"));
+        text = format!("{text} ({label})");
     }
     if field.kind == fields::Kind::List && !key.all {
         text.push_str(", one");

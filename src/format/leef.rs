@@ -48,7 +48,7 @@ pub fn append(event: &Event, version: Leef, room: usize, out: &mut Vec<u8>) -> R
 fn key(field: &Field) -> Option<Key> {
     let key = field.leef?;
     Some(Key {
-        key,
+        name: key,
         label: None,
         most: if key == "usrName" { LONGEST_USER } else { usize::MAX },
         all: field.kind == Kind::List,

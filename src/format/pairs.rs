@@ -20,7 +20,7 @@ pub(super) struct Style {
 /// What a format calls a field.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Key {
-    pub(super) key: &'static str,
+    pub(super) name: &'static str,
     pub(super) label: Option<&'static str>,
     /// Characters at most.
     pub(super) most: usize,
@@ -131,7 +131,7 @@ fn write(
         let start = line.out.len();
         let mut written = line.pair(field.kind, &key, &texts, keep);
         if let Some(label) = key.label {
-            line.key(&format!("{}Label", key.key));
+            line.key(&format!("{}Label", key.name));
             line.text(label, usize::MAX);
         }
         (written.field, written.bytes) = (index, line.out.len() - start);
@@ -166,7 +166,7 @@ impl Line<'_> {
         };
         self.key(match key.ipv6 {
             Some(ipv6) if texts[0].parse::<Ipv6Addr>().is_ok() => ipv6,
-            _ => key.key,
+            _ => key.name,
         });
         let of = texts.len();
         let mut written =
@@ -207,12 +207,13 @@ impl Line<'_> {
     fn text(&mut self, text: &str, most: usize) -> (usize, bool) {
         let whole = trimmed(text);
         let end = whole.char_indices().nth(most).map_or(whole.len(), |(at, _)| at);
+        let (kept, left) = whole.split_at(end);
         let mut count = 0;
-        for character in trimmed(&whole[..end]).chars() {
+        for character in trimmed(kept).chars() {
             (self.style.escape)(character, self.out);
             count += 1;
         }
-        (count, end < whole.len())
+        (count, !left.is_empty())
     }
 }
 

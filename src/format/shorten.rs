@@ -172,7 +172,9 @@ impl Node<'_> {
         match whole.strip_prefix('{') {
             Some(rest) => {
                 let comma = if rest == "}" { "" } else { "," };
-                out.push_str(&format!(r#"{{"truncated":[{}]{comma}{rest}"#, told.join(",")));
+                for part in [r#"{"truncated":["#, &told.join(","), "]", comma, rest] {
+                    out.push_str(part);
+                }
             }
             None => out.push_str(&whole),
         }

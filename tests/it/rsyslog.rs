@@ -230,7 +230,7 @@ fn sink(settings: &config::Syslog) -> Syslog {
             max_age: Duration::from_secs(1),
         },
         max_in_flight: 1,
-        schema: Default::default(),
+        schema: config::Schema::default(),
         kind: SinkKind::Syslog(settings.clone()),
     };
     Syslog::new(&sink, settings, "collector").unwrap()

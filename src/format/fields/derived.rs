@@ -96,9 +96,10 @@ pub(super) fn action<'a>(view: &View<'a>, texts: &mut Texts<'a>) {
 pub(super) fn change<'a>(view: &View<'a>, texts: &mut Texts<'a>) {
     let changed = view.texts("postrider.changed[]");
     let word = view.event.change.as_str();
-    texts.push(match changed.is_empty() {
-        true => word.into(),
-        false => format!("{word}: {}", changed.join(", ")).into(),
+    texts.push(if changed.is_empty() {
+        word.into()
+    } else {
+        format!("{word}: {}", changed.join(", ")).into()
     });
 }
 

@@ -1,5 +1,7 @@
 //! Readers of CEF and LEEF as their specifications have them, made without a look at the writers.
 
+#![expect(clippy::string_slice, reason = "at spaces and signs of one byte")]
+
 pub(super) type Pairs = Vec<(String, String)>;
 
 /// The header's seven fields and the extension's pairs. Panics at what no receiver could read.

@@ -9,7 +9,9 @@ use crate::{
     format::{schema, syslog_body},
 };
 
-const EVENTS: [(&str, fn() -> Event); 5] = [
+type Named = (&'static str, fn() -> Event);
+
+const EVENTS: [Named; 5] = [
     ("message", message),
     ("changed", changed),
     ("row", row),
