@@ -163,8 +163,9 @@ fn is_settled(status: &Value, until: Timestamp) -> bool {
     };
     let sources = list("sources");
     let failing = |source: &Value| source["failing_slices"].as_u64() != Some(0);
-    // A message a second and its batch may always be on the way.
-    let waits = |sink: &Value| sink["waiting"].as_u64().is_none_or(|waiting| waiting > 2 * BATCH);
+    // New messages are always on the way, and some wait for an acknowledgement.
+    let on_the_way = 2 * HEC_IN_FLIGHT * BATCH;
+    let waits = |sink: &Value| sink["waiting"].as_u64().is_none_or(|waiting| waiting > on_the_way);
     sources.iter().all(covered)
         && !sources.iter().any(failing)
         && !list("sinks").iter().any(waits)

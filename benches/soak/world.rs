@@ -214,6 +214,7 @@ type = "splunk_hec"
 endpoints = ["{hec_url}"]
 token = "11111111-2222-3333-4444-555555555555"
 acknowledgements = "{acknowledgements}"
+ack_timeout = "10s"
 max_in_flight = {HEC_IN_FLIGHT}
 batch = {{ max_events = {BATCH} }}
 [sinks.siem]

@@ -126,7 +126,9 @@ impl SplunkHec {
                 (Outcome::Accepted, Taken::Unnumbered) if required => {
                     return Outcome::Failed(without_acknowledgement(&answer.url));
                 }
-                (Outcome::Poison { index, reason }, _) if index > 0 && self.waits() => {
+                (Outcome::Poison { index, reason }, _)
+                    if index > 0 && self.waits(channel.endpoint).await =>
+                {
                     // HEC has those before the bad one, but gives no id for them.
                     let (body, frames) = (body.slice(..frames[index].start), &frames[..index]);
                     return match Box::pin(self.send_all(body, frames)).await {
@@ -168,12 +170,28 @@ impl SplunkHec {
         }
     }
 
-    /// Whether a batch is not delivered before the indexers have it, as far as is known.
-    fn waits(&self) -> bool {
+    /// Whether a batch is not delivered before the indexers have it. Where no answer has told yet,
+    /// the endpoint is asked: what it has already need not go again.
+    async fn waits(&self, endpoint: usize) -> bool {
         match self.acknowledgements {
-            Acknowledgements::Off => false,
-            Acknowledgements::Required => true,
-            Acknowledgements::Auto => self.route().acknowledges() != Some(false),
+            Acknowledgements::Off => return false,
+            Acknowledgements::Required => return true,
+            Acknowledgements::Auto => {}
+        }
+        let (known, id) = {
+            let mut route = self.route();
+            (route.acknowledges(), route.fresh_id())
+        };
+        if let Some(known) = known {
+            return known;
+        }
+        match self.has_acknowledgements(endpoint, id).await {
+            Ok(has) => {
+                self.route().set_acknowledges(has);
+                has
+            }
+            // Once too often is better than not at all.
+            Err(_) => true,
         }
     }
 }

@@ -91,7 +91,7 @@ impl Store {
         let sink = sink.clone();
         let codec = &self.shared.codec;
         let refused: Vec<_> = refused.into_iter().map(|it| Packed::new(it, codec)).collect();
-        self.write("mark", move |tx| {
+        let marked = self.write("mark", move |tx| {
             let name = sink.as_str();
             for refusal in &refused {
                 dead_letters::insert(tx, name, refusal, now)?;
@@ -110,9 +110,15 @@ impl Store {
                 "UPDATE sink SET cursor = ?, delivered = delivered + ? WHERE name = ?",
             )?
             .execute(params![after.cursor, accepted, name])?;
-            if after.cursor > before.cursor { spool::release(tx).map(drop) } else { Ok(()) }
-        })
-        .await
+            if after.cursor > before.cursor { spool::release(tx) } else { Ok(false) }
+        });
+        if marked.await?
+            && let Err(error) = self.release().await
+        {
+            // It is marked, and that is what counts; the next mark, or start, frees the rest.
+            tracing::debug!(error = crate::fault::chain(&error), "cannot free passed chunks");
+        }
+        Ok(())
     }
 }
 

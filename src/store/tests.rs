@@ -206,6 +206,18 @@ async fn a_new_sink_starts_with_the_spool_and_one_that_is_gone_frees_it() {
 }
 
 #[tokio::test]
+async fn a_mark_frees_all_chunks_that_it_passes() {
+    let bench = Bench::new();
+    bench.store.set_sinks(vec![sink("a")]).await.unwrap();
+    for page in 0..150 {
+        bench.page(page * 60, (page + 1) * 60, &["1", "2"]).await;
+    }
+    bench.store.mark(&sink("a"), 1..301, 300, Vec::new(), minute(0)).await.unwrap();
+    let size = bench.store.spool_size().unwrap();
+    assert_eq!((size.events, size.bytes), (0, 0));
+}
+
+#[tokio::test]
 async fn a_failed_transaction_leaves_nothing_and_harms_no_other() {
     let bench = Bench::new();
     let insert = |name: &'static str, twice: bool| {

@@ -148,12 +148,26 @@ async fn what_is_past_retention_is_recorded_as_lost() {
     options.etd.range = Some([ago(3 * 3600), ago(600)]);
     let simulation = simulate(options).await;
     let home = Home::new();
-    let start = ago(89 * 24 * 3600 + 23 * 3600 + 1800);
-    // Its start lies behind the vendor's retention by the time that it is asked for.
     home.configure(&[
-        etd(&simulation.etd_url, &format!("start = \"{start:.0}\"\nslice = \"31d\"")),
+        etd(&simulation.etd_url, "start = \"1h\"\nslice = \"31d\""),
         home.file_sink(),
     ]);
+    home.once().await;
+    // As if nothing had run for 91 days.
+    {
+        #[expect(clippy::disallowed_methods, reason = "what only months could do")]
+        let store = rusqlite::Connection::open(home.path("state/postrider.db")).unwrap();
+        let ago = 91_i64 * 86_400_000;
+        store
+            .execute("UPDATE frontier SET from_ms = from_ms - ?, to_ms = to_ms - ?", [ago; 2])
+            .unwrap();
+        store
+            .execute("UPDATE slice SET start_ms = start_ms - ?, end_ms = end_ms - ?", [ago; 2])
+            .unwrap();
+        store
+            .execute("UPDATE coverage SET start_ms = start_ms - ?, end_ms = end_ms - ?", [ago; 2])
+            .unwrap();
+    }
     home.run(&["once"]).await;
     let status = home.status().await;
     assert_eq!(part(&status, "etd")["lost_slices"], 1, "{status:#}");

@@ -316,7 +316,7 @@ async fn no_secret_leaves_whatever_echoes_it() {
                 home.file_sink(),
             ],
         );
-        let mut process = home.start(&["once", "--patience", "2s"]);
+        let mut process = home.start(&["once", "--patience", "5s"]);
         let pid = process.pid();
         crate::harness::until("the end of once", || {
             let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();

@@ -140,7 +140,7 @@ impl SplunkHec {
 }
 
 /// What an answer to a question means. Whatever is not HEC's word for "indexed" is not delivery.
-fn read(answer: &Answer) -> Told {
+pub(super) fn read(answer: &Answer) -> Told {
     if (200..=299).contains(&answer.status)
         && let Ok(Acks { acks }) = serde_json::from_slice(&answer.body)
     {

@@ -67,7 +67,7 @@ impl Answer {
     /// 24 and 25 are success with a hint that the queue, or the channel, is nearly full.
     pub(super) fn is_success(&self) -> bool {
         let code = self.reply.as_ref().and_then(|reply| reply.code);
-        self.status < 300 && matches!(code, Some(0 | 24 | 25))
+        (200..300).contains(&self.status) && matches!(code, Some(0 | 24 | 25))
     }
 
     /// The id that a batch was accepted with.

@@ -74,11 +74,7 @@ async fn moments(scene: &Scene, count: usize, requests: u64) -> Vec<Moment> {
         let goal = 4 + n * requests / count as u64;
         until("requests", || (seen(&scene.simulation.stats()) >= goal).then_some(())).await;
         kill(pid, Signal::SIGSTOP).unwrap();
-        let stat = format!("/proc/{pid}/stat");
-        until("the stop", || {
-            std::fs::read_to_string(&stat).unwrap().contains(") T ").then_some(())
-        })
-        .await;
+        until("the stop", || all_stopped(pid).then_some(())).await;
         let read = |name| std::fs::read(scene.home.path(name)).unwrap_or_default();
         let [database, wal, index] = [DATABASE, WAL, INDEX].map(read);
         let file = read("events.jsonl");
@@ -89,6 +85,15 @@ async fn moments(scene: &Scene, count: usize, requests: u64) -> Vec<Moment> {
     }
     assert_eq!(process.ended().await, Some(0), "{}", scene.home.read("stderr.log"));
     moments
+}
+
+/// Whether each thread is stopped: one that is in the disk's hands still is for a while.
+fn all_stopped(pid: Pid) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    threads.map(Result::unwrap).all(|thread| {
+        let stat = std::fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+    })
 }
 
 /// What a power cut may leave of the moments; of each log, `cuts` cuts into what was committed.

@@ -32,7 +32,7 @@ pub(super) const MESSAGES: u64 = 400;
 const HOURS: i64 = 74;
 const POISON_EVERY: u32 = 60;
 /// How long after the start the last whole window is to be read again.
-const SOON: i64 = 5;
+const SOON: i64 = 12;
 const WINDOW: i64 = 12 * 3600;
 
 /// What a process is asked to do.
@@ -121,7 +121,12 @@ impl Scene {
             etd(&vendor.etd_url, &etd_extra),
             empty.replace("[sources.etd]", "[sources.empty]"),
             ser(&vendor.ser_url, "start = \"6h\"\nlag = \"2h\""),
-            hec(&siem.hec_url, &format!("max_in_flight = {HEC_IN_FLIGHT}\n{batch}")),
+            // Until a process knows whether a server acknowledges, what came before a bad event goes
+            // again; that is not the kill's doing.
+            hec(
+                &siem.hec_url,
+                &format!("acknowledgements = \"off\"\nmax_in_flight = {HEC_IN_FLIGHT}\n{batch}"),
+            ),
             syslog(siem.syslog_addr, &batch),
             format!("{}\n{batch}", home.file_sink()),
         ]
@@ -240,6 +245,11 @@ impl Scene {
     /// Plays the act to its end, as whoever restarts a killed process does.
     pub(super) async fn finish(&self, act: Act) {
         let again = if act == Act::Rest { Act::Collect } else { act };
+        if act == Act::Resweep {
+            // Resweeps are opened once a vendor has told the time, by an answer to what is live.
+            let later = now().checked_add(SignedDuration::from_secs(3)).unwrap();
+            until("something live", || (now() > later).then_some(())).await;
+        }
         self.whole(again).await;
         // What was under way when a command was killed is for the next run.
         if matches!(again, Act::Backfill | Act::Cancel | Act::Replay | Act::Drop) {
