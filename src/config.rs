@@ -221,7 +221,20 @@ pub struct Sink {
     pub batch: BatchLimits,
     /// Batches on the way at once; 1 keeps the order.
     pub max_in_flight: usize,
+    pub schema: Schema,
     pub kind: SinkKind,
+}
+
+/// The names of a JSON event's members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Schema {
+    /// The vendor's own, behind the member `postrider`.
+    #[default]
+    Postrider,
+    /// Elastic Common Schema 8.
+    Ecs,
+    /// Open Cybersecurity Schema Framework 1.6: Email Activity for messages, Base Event for the rest.
+    Ocsf,
 }
 
 /// What goes to a sink. `None`: everything.
@@ -293,10 +306,32 @@ pub struct Syslog {
     pub hostname: Option<String>,
     /// Private enterprise number of the structured data's id.
     pub enterprise_number: u32,
+    pub payload: Payload,
     /// Bytes of one message with its header, without framing.
     pub max_message: usize,
     pub tls: Tls,
     pub timeout: Duration,
+}
+
+/// The body of a syslog message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Payload {
+    /// In the sink's `schema`.
+    #[default]
+    Json,
+    Cef,
+    Leef(Leef),
+}
+
+/// Which LEEF.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Leef {
+    /// Tabs between the pairs. A relay that rewrites control characters, as rsyslog does by default,
+    /// breaks it.
+    V1,
+    /// The delimiter `^`.
+    #[default]
+    V2,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,7 +14,8 @@ mod source;
 pub(super) use leaf::{Begin, Count, Item, Named, Seconds, Size, Strings, Time};
 pub(super) use secret::SecretKey;
 pub(super) use sink::{
-    BatchKeys, Compression, FileKeys, HecKeys, Payload, RawSink, Rotation, RouteKeys, SyslogKeys,
+    BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,
+    ShapeKeys, SyslogKeys,
 };
 pub(super) use source::{
     EtdKeys, FilterKeys, RateKeys, RawSource, Region, ResweepKeys, ScheduleKeys, SerKeys,

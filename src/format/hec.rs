@@ -5,7 +5,11 @@
 
 use std::io::Write;
 
-use crate::domain::{event::Event, slice::Stream};
+use super::schema;
+use crate::{
+    config::Schema,
+    domain::{event::Event, slice::Stream},
+};
 
 /// What is the same in every envelope.
 #[derive(Debug, Clone)]
@@ -21,7 +25,7 @@ impl Hec {
     }
 
     /// Appends one envelope. The event's JSON is spliced in as it is.
-    pub fn append(&self, event: &Event, out: &mut Vec<u8>) {
+    pub fn append(&self, event: &Event, schema: Schema, out: &mut Vec<u8>) {
         let origin = &event.origin;
         let mut text = format!(
             r#"{{"time":{},"host":{},"source":"postrider:{}","sourcetype":"{}""#,
@@ -36,7 +40,7 @@ impl Hec {
         }
         text.push_str(r#","event":"#);
         out.extend_from_slice(text.as_bytes());
-        out.extend_from_slice(event.json.as_bytes());
+        out.extend_from_slice(schema::json(event, schema).as_bytes());
         // Strings only: Splunk documents no others, and refuses nested ones.
         write!(
             out,

@@ -1,14 +1,15 @@
 //! RFC 3164: `<PRI>Mmm dd hh:mm:ss HOSTNAME postrider: MSG`, for receivers that know no better.
+//! CEF and LEEF bring their own tags: `HOSTNAME CEF:0|…`.
 //!
 //! The header has no year and no zone. We write UTC: set the receiver's log source to it. The exact
-//! time is in the JSON.
+//! time is in the message.
 
 use std::io::Write;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{json, syslog_header};
-use crate::domain::event::Event;
+use super::syslog_header;
+use crate::{config::Payload, domain::event::Event};
 
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -17,25 +18,29 @@ const MONTHS: [&str; 12] =
 #[derive(Debug, Clone)]
 pub struct Rfc3164 {
     hostname: String,
+    tag: &'static str,
 }
 
 impl Rfc3164 {
-    pub fn new(hostname: &str) -> Self {
-        Self { hostname: syslog_header::hostname(hostname) }
+    pub fn new(hostname: &str, payload: Payload) -> Self {
+        let tag = match payload {
+            Payload::Json => syslog_header::TAG,
+            Payload::Cef | Payload::Leef(_) => "",
+        };
+        Self { hostname: syslog_header::hostname(hostname), tag }
     }
 
-    /// Appends the message, without framing.
+    /// Appends the header with the space after it; the message follows.
     pub fn append(&self, event: &Event, out: &mut Vec<u8>) {
         write!(
             out,
-            "<{}>{} {} {}: ",
+            "<{}>{} {} {}",
             syslog_header::priority(event),
             timestamp(event.time_ms),
             self.hostname,
-            syslog_header::APP_NAME,
+            self.tag,
         )
         .expect("writing to a Vec does not fail");
-        json::printable_line(&event.json, out);
     }
 }
 

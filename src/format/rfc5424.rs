@@ -7,7 +7,7 @@ use std::io::Write;
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use super::{json, syslog_header};
+use super::syslog_header;
 use crate::domain::event::Event;
 
 /// What is the same in every message.
@@ -22,7 +22,7 @@ impl Rfc5424 {
         Self { hostname: syslog_header::hostname(hostname), enterprise_number }
     }
 
-    /// Appends the message, without framing.
+    /// Appends the header with the space after it; the message follows.
     pub fn append(&self, event: &Event, out: &mut Vec<u8>) {
         // Neither the id (hexadecimal and hyphens) nor the revision can hold what structured data
         // would have to escape.
@@ -39,7 +39,6 @@ impl Rfc5424 {
             event.revision,
         )
         .expect("writing to a Vec does not fail");
-        json::printable_line(&event.json, out);
     }
 }
 

@@ -1,9 +1,10 @@
 //! What both syslog headers have in common.
 
+use super::fields::THREATS;
 use crate::domain::{event::Event, severity::Severity, slice::Stream};
 
-/// APP-NAME and TAG.
 pub(super) const APP_NAME: &str = "postrider";
+pub(super) const TAG: &str = "postrider: ";
 
 /// local0: what appliances log with, and what no part of a Linux system uses.
 const FACILITY: u8 = 16;
@@ -13,9 +14,6 @@ const ERROR: u8 = 3;
 const WARNING: u8 = 4;
 const NOTICE: u8 = 5;
 const INFORMATIONAL: u8 = 6;
-
-/// Verdicts that somebody should look at.
-const THREATS: [&str; 4] = ["bec", "scam", "phishing", "malicious"];
 
 /// PRI: threats are warnings, all else of the vendors' is informational. Not higher: a receiver
 /// that pages people on `error` and above must not do so for each e-mail. For the collector's own

@@ -1,17 +1,26 @@
+mod hostile;
+mod readers;
+mod samples;
+mod short;
+mod shown;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;
 use syslog_loose::{Protocol, SyslogFacility, SyslogSeverity, Variant};
 
-use super::{hec::Hec, rfc3164::Rfc3164, rfc5424::Rfc5424};
-use crate::domain::{
-    event::{Change, Event, EventId, Origin},
-    slice::Stream,
+use super::{hec::Hec, json, rfc3164::Rfc3164, rfc5424::Rfc5424};
+use crate::{
+    config::{self, Schema},
+    domain::{
+        event::{Change, Event, EventId, Origin},
+        slice::Stream,
+    },
 };
 
 const TIME: i64 = 1_795_600_000_120;
 
-fn event(stream: Stream, json: &str) -> Event {
+pub(super) fn event(stream: Stream, json: &str) -> Event {
     let source = "etd-us".parse().unwrap();
     let id = EventId::new(&source, stream, "AAA=", 2);
     let tags = BTreeMap::from([("tenant".to_owned(), "acme \"1\"".to_owned())]);
@@ -34,18 +43,20 @@ fn sample() -> Event {
 fn rfc5424(event: &Event) -> String {
     let mut out = Vec::new();
     Rfc5424::new("collector.example.com", 32473).append(event, &mut out);
+    json::printable_line(&event.json, &mut out);
     String::from_utf8(out).unwrap()
 }
 
 fn rfc3164(event: &Event) -> String {
     let mut out = Vec::new();
-    Rfc3164::new("collector").append(event, &mut out);
+    Rfc3164::new("collector", config::Payload::Json).append(event, &mut out);
+    json::printable_line(&event.json, &mut out);
     String::from_utf8(out).unwrap()
 }
 
 fn hec(event: &Event) -> String {
     let mut out = Vec::new();
-    Hec::new("collector", Some("email")).append(event, &mut out);
+    Hec::new("collector", Some("email")).append(event, Schema::Postrider, &mut out);
     String::from_utf8(out).unwrap()
 }
 
@@ -68,7 +79,7 @@ fn an_envelope_has_exactly_the_keys_that_splunk_knows() {
     found.sort_unstable();
     assert_eq!(found, expected);
     let mut out = Vec::new();
-    Hec::new("collector", None).append(&sample(), &mut out);
+    Hec::new("collector", None).append(&sample(), Schema::Postrider, &mut out);
     let found = keys(std::str::from_utf8(&out).unwrap());
     assert!(!found.contains(&"index".to_owned()) && found.len() == 6);
 }

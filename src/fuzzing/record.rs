@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     collect::fuzzing::{COLLECTED_AT, event, vanished},
+    config::{Payload, Schema},
     domain::{
         change::{self, Known, Revision},
         counters::Counters,
@@ -16,7 +17,7 @@ use crate::{
         row::KnownRow,
         slice::Stream,
     },
-    format::{hec::Hec, rfc3164::Rfc3164, rfc5424::Rfc5424},
+    format::{hec::Hec, rfc3164::Rfc3164, rfc5424::Rfc5424, syslog_body},
     store::{fuzzing as store, spool::NewEvent},
 };
 
@@ -141,17 +142,19 @@ fn assert_framed(event: &NewEvent, stream: Stream) {
         json: event.json.as_str().into(),
     };
     let mut frame = Vec::new();
-    Hec::new("host", Some("index")).append(&event, &mut frame);
+    Hec::new("host", Some("index")).append(&event, Schema::Postrider, &mut frame);
     let envelope = std::str::from_utf8(&frame).expect("UTF-8");
     let members = one_line(envelope);
     let inner = members.iter().find(|(name, _)| name == "event").map(|(_, value)| value.get());
     assert_eq!(inner, Some(&*event.json));
     for append in [
         |event: &Event, out: &mut Vec<u8>| Rfc5424::new("host", 32473).append(event, out),
-        |event: &Event, out: &mut Vec<u8>| Rfc3164::new("host").append(event, out),
+        |event: &Event, out: &mut Vec<u8>| Rfc3164::new("host", Payload::Json).append(event, out),
     ] {
         frame.clear();
         append(&event, &mut frame);
+        let (payload, schema) = (Payload::Json, Schema::Postrider);
+        syslog_body::append(&event, payload, schema, usize::MAX, &mut frame).expect("it has room");
         let line = std::str::from_utf8(&frame).expect("UTF-8");
         assert!(!line.contains(|c: char| c.is_ascii_control()), "{line}");
         let json = line.split_once(" {").map(|(_, json)| format!("{{{json}")).expect("a message");

@@ -84,6 +84,7 @@ pub(super) fn config(sources: impl IntoIterator<Item = Source>) -> Config {
         route: Route::default(),
         batch,
         max_in_flight: 1,
+        schema: crate::config::Schema::default(),
         kind: SinkKind::File(file),
     };
     Config {

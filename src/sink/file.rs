@@ -12,10 +12,10 @@ use self::appender::Appender;
 use super::{Outcome, Sink, Unfit};
 use crate::{
     clock::Clock,
-    config::{self, BatchLimits},
+    config::{self, BatchLimits, Schema},
     domain::event::Event,
     fault::Fault,
-    format::json,
+    format::{json, schema},
 };
 
 mod appender;
@@ -23,6 +23,7 @@ mod rotate;
 
 pub struct File {
     batch: BatchLimits,
+    schema: Schema,
     clock: Arc<dyn Clock>,
     appender: Arc<Mutex<Appender>>,
 }
@@ -30,7 +31,7 @@ pub struct File {
 impl File {
     pub fn new(sink: &config::Sink, settings: &config::File, clock: Arc<dyn Clock>) -> Self {
         let appender = Arc::new(Mutex::new(Appender::new(settings.clone())));
-        Self { batch: sink.batch, clock, appender }
+        Self { batch: sink.batch, schema: sink.schema, clock, appender }
     }
 
     /// Runs on a thread that may block, and to its end even if nobody waits for it any more.
@@ -53,7 +54,7 @@ impl Sink for File {
     }
 
     fn frame(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Unfit> {
-        json::one_line(&event.json, out);
+        json::one_line(&schema::json(event, self.schema), out);
         out.push(b'\n');
         Ok(())
     }

@@ -62,6 +62,7 @@ pub struct SplunkHec {
     index: Option<String>,
     gzip: bool,
     batch: BatchLimits,
+    schema: config::Schema,
     envelope: Hec,
     acknowledgements: Acknowledgements,
     ack_timeout: Duration,
@@ -96,6 +97,7 @@ impl SplunkHec {
             index: settings.index.clone(),
             gzip: settings.gzip,
             batch: sink.batch,
+            schema: sink.schema,
             envelope: Hec::new(settings.host.as_deref().unwrap_or(host), settings.index.as_deref()),
             acknowledgements: settings.acknowledgements,
             ack_timeout: settings.ack_timeout,
@@ -201,7 +203,7 @@ impl Sink for SplunkHec {
 
     fn frame(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Unfit> {
         let start = out.len();
-        self.envelope.append(event, out);
+        self.envelope.append(event, self.schema, out);
         let size = out.len() - start;
         if size > MAX_EVENT {
             out.truncate(start);

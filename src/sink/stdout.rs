@@ -10,16 +10,17 @@ use bytes::Bytes;
 
 use super::{Outcome, Sink, Unfit};
 use crate::{
-    config::{self, BatchLimits},
+    config::{self, BatchLimits, Schema},
     domain::event::Event,
     fault::Fault,
-    format::json,
+    format::{json, schema},
 };
 
 /// Counts a batch as accepted once it was written and flushed: whoever reads the pipe has it, or
 /// will.
 pub struct Stdout {
     batch: BatchLimits,
+    schema: Schema,
     out: Arc<Mutex<dyn Write + Send>>,
 }
 
@@ -29,7 +30,7 @@ impl Stdout {
     }
 
     fn to(sink: &config::Sink, out: impl Write + Send + 'static) -> Self {
-        Self { batch: sink.batch, out: Arc::new(Mutex::new(out)) }
+        Self { batch: sink.batch, schema: sink.schema, out: Arc::new(Mutex::new(out)) }
     }
 }
 
@@ -39,7 +40,7 @@ impl Sink for Stdout {
     }
 
     fn frame(&self, event: &Event, out: &mut Vec<u8>) -> Result<(), Unfit> {
-        json::one_line(&event.json, out);
+        json::one_line(&schema::json(event, self.schema), out);
         out.push(b'\n');
         Ok(())
     }

@@ -12,10 +12,10 @@ use tokio::sync::Mutex;
 use self::{connection::Connection, target::Target};
 use super::{Outcome, Sink, Unfit};
 use crate::{
-    config::{self, BatchLimits, Framing, SyslogHeader, Transport},
+    config::{self, BatchLimits, Framing, Payload, Schema, SyslogHeader, Transport},
     domain::event::Event,
     fault::Fault,
-    format::{rfc3164::Rfc3164, rfc5424::Rfc5424},
+    format::{rfc3164::Rfc3164, rfc5424::Rfc5424, syslog_body},
     http::ClientError,
 };
 
@@ -34,6 +34,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 pub struct Syslog {
     target: Target,
     header: Header,
+    payload: Payload,
+    schema: Schema,
     /// `None`: one message a datagram.
     framing: Option<Framing>,
     max_message: usize,
@@ -61,12 +63,14 @@ impl Syslog {
             SyslogHeader::Rfc5424 => {
                 Header::Rfc5424(Rfc5424::new(hostname, settings.enterprise_number))
             }
-            SyslogHeader::Rfc3164 => Header::Rfc3164(Rfc3164::new(hostname)),
+            SyslogHeader::Rfc3164 => Header::Rfc3164(Rfc3164::new(hostname, settings.payload)),
         };
         let is_udp = settings.transport == Transport::Udp;
         Ok(Self {
             target: Target::new(settings)?,
             header,
+            payload: settings.payload,
+            schema: sink.schema,
             framing: (!is_udp).then_some(settings.framing),
             max_message: if is_udp {
                 settings.max_message.min(MAX_DATAGRAM)
@@ -113,14 +117,16 @@ impl Sink for Syslog {
             Header::Rfc5424(header) => header.append(event, out),
             Header::Rfc3164(header) => header.append(event, out),
         }
-        let size = out.len() - start;
-        if size > self.max_message {
+        let room = self.max_message.saturating_sub(out.len() - start);
+        if let Err(least) = syslog_body::append(event, self.payload, self.schema, room, out) {
+            let size = out.len() - start + least;
             out.truncate(start);
             return Err(Unfit(format!(
-                "the message has {size} bytes; max_message is {}",
+                "shortened as far as possible the message has {size} bytes; max_message is {}",
                 self.max_message
             )));
         }
+        let size = out.len() - start;
         match self.framing {
             // The formats leave no control character in a message, so it cannot end early.
             Some(Framing::Newline) => out.push(b'\n'),

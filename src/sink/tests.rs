@@ -19,6 +19,7 @@ pub(crate) fn sink() -> config::Sink {
         route: config::Route::default(),
         batch: BatchLimits { max_events: 500, max_bytes: 1 << 20, max_age: Duration::from_secs(1) },
         max_in_flight: 1,
+        schema: config::Schema::default(),
         kind: SinkKind::Stdout,
     }
 }

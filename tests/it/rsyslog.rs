@@ -126,6 +126,7 @@ impl Rsyslog {
             framing,
             header: SyslogHeader::Rfc5424,
             hostname: None,
+            payload: config::Payload::Json,
             enterprise_number: 32473,
             max_message: LONGEST,
             tls: Tls { ca_file: Some(self.path("ca.pem")), ..Tls::default() },
@@ -229,6 +230,7 @@ fn sink(settings: &config::Syslog) -> Syslog {
             max_age: Duration::from_secs(1),
         },
         max_in_flight: 1,
+        schema: config::Schema::default(),
         kind: SinkKind::Syslog(settings.clone()),
     };
     Syslog::new(&sink, settings, "collector").unwrap()

@@ -3,15 +3,18 @@
 use super::{Streams, address, route::route};
 use crate::{
     config::{
-        BatchLimits, File, Sink, SinkKind, SplunkHec, Syslog, Transport,
+        BatchLimits, File, Leef, Payload, Schema, Sink, SinkKind, SplunkHec, Syslog, Transport,
         node::{Context, Key},
         raw::{
-            BatchKeys, Compression, FileKeys, HecKeys, Payload, RawSink, Rotation, RouteKeys,
-            Strings, SyslogKeys,
+            BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,
+            ShapeKeys, Strings, SyslogKeys,
         },
     },
     domain::name::SinkName,
 };
+
+/// What all sinks take.
+type CommonKeys = (BatchKeys, RouteKeys, ShapeKeys);
 
 pub(super) fn sink(
     cx: &Context<'_>,
@@ -20,34 +23,35 @@ pub(super) fn sink(
     name: SinkName,
     streams: &Streams,
 ) -> Option<Sink> {
-    let common = |batch, keys, in_flight| common(cx, path, batch, keys, in_flight, streams);
+    let common = |keys, in_flight| common(cx, path, keys, in_flight, streams);
     let (kind, common) = match raw {
         RawSink::SplunkHec(keys) => {
-            let (hec, batch, routes) = splunk_hec(cx, *keys);
-            (hec.map(SinkKind::SplunkHec), common(batch, routes, 4))
+            let (hec, keys) = splunk_hec(cx, *keys);
+            (hec.map(SinkKind::SplunkHec), common(keys, 4))
         }
         RawSink::Syslog(keys) => {
-            let (syslog, batch, routes) = syslog(cx, *keys);
-            (syslog.map(SinkKind::Syslog), common(batch, routes, 1))
+            let (syslog, keys) = syslog(cx, *keys);
+            (syslog.map(SinkKind::Syslog), common(keys, 1))
         }
         RawSink::File(keys) => {
-            let (file, batch, routes) = file(cx, *keys);
-            (file.map(SinkKind::File), common(batch, routes, 1))
+            let (file, keys) = file(cx, *keys);
+            (file.map(SinkKind::File), common(keys, 1))
         }
-        RawSink::Stdout(keys) => (Some(SinkKind::Stdout), common(keys.sink, keys.route, 1)),
+        RawSink::Stdout(keys) => {
+            (Some(SinkKind::Stdout), common((keys.sink, keys.route, keys.shape), 1))
+        }
     };
-    let (route, batch, max_in_flight) = common?;
-    Some(Sink { name, route, batch, max_in_flight, kind: kind? })
+    let (route, batch, max_in_flight, schema) = common?;
+    Some(Sink { name, route, batch, max_in_flight, schema, kind: kind? })
 }
 
 fn common(
     cx: &Context<'_>,
     path: &str,
-    keys: BatchKeys,
-    routes: RouteKeys,
+    (keys, routes, shape): CommonKeys,
     in_flight: usize,
     streams: &Streams,
-) -> Option<(crate::config::Route, BatchLimits, usize)> {
+) -> Option<(crate::config::Route, BatchLimits, usize, Schema)> {
     let route = route(cx, path, routes, streams);
     let batch = keys.batch.value.and_then(|batch| {
         Some(BatchLimits {
@@ -60,10 +64,10 @@ fn common(
         Some(count) => usize::try_from(count.0).ok()?,
         None => in_flight,
     };
-    Some((route, batch?, in_flight))
+    Some((route, batch?, in_flight, shape.schema.value?))
 }
 
-fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, BatchKeys, RouteKeys) {
+fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, CommonKeys) {
     let endpoints = endpoints(cx, keys.endpoints, &keys.http.allow_plain_http);
     let token = keys.token.need(
         cx,
@@ -82,7 +86,7 @@ fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, BatchKeys,
             http: http?,
         })
     })();
-    (hec, keys.sink, keys.route)
+    (hec, (keys.sink, keys.route, keys.shape))
 }
 
 fn endpoints(cx: &Context<'_>, key: Key<Strings>, plain: &Key<bool>) -> Option<Vec<String>> {
@@ -108,19 +112,13 @@ fn endpoints(cx: &Context<'_>, key: Key<Strings>, plain: &Key<bool>) -> Option<V
     checked.into_iter().collect()
 }
 
-fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, BatchKeys, RouteKeys) {
+fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, CommonKeys) {
+    let payload = payload(cx, &keys);
     let path = keys.address.path.clone();
     let address = keys
         .address
         .need(cx, "write the receiver's host and port, such as \"siem.example.com:6514\"")
         .and_then(|text| address::host_and_port(cx, &path, &text));
-    if let Some(payload @ (Payload::Cef | Payload::Leef)) = keys.payload.value {
-        let word = if payload == Payload::Cef { "cef" } else { "leef" };
-        cx.error(
-            &keys.payload.path,
-            format!("`payload = \"{word}\"` is not built yet; use \"json\""),
-        );
-    }
     let transport = keys.transport.value;
     if keys.tls.given && matches!(transport, Some(Transport::Tcp | Transport::Udp)) {
         cx.warn(&keys.tls.path, "TLS is not used; set `transport = \"tls\"` or remove this key");
@@ -153,15 +151,40 @@ fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, BatchKeys, Rou
             header: keys.header.value?,
             hostname: keys.hostname.value,
             enterprise_number: keys.enterprise_number.value?.0,
+            payload: payload?,
             max_message: usize::try_from(max_message).ok()?,
             tls: tls?,
             timeout: keys.timeout.value?.0,
         })
     })();
-    (syslog, keys.sink, keys.route)
+    (syslog, (keys.sink, keys.route, keys.shape))
 }
 
-fn file(cx: &Context<'_>, keys: FileKeys) -> (Option<File>, BatchKeys, RouteKeys) {
+fn payload(cx: &Context<'_>, keys: &SyslogKeys) -> Option<Payload> {
+    let payload = match keys.payload.value? {
+        PayloadWord::Json => Payload::Json,
+        PayloadWord::Cef => Payload::Cef,
+        PayloadWord::Leef => Payload::Leef(keys.leef_version.value?),
+    };
+    let is_leef = matches!(payload, Payload::Leef(_));
+    if keys.leef_version.value == Some(Leef::V1) && !is_leef {
+        let path = &keys.leef_version.path;
+        cx.warn(path, "it counts with `payload = \"leef\"` only; remove this key");
+    }
+    if payload == Payload::Leef(Leef::V1) {
+        cx.warn(
+            &keys.leef_version.path,
+            "LEEF 1.0 has tabs, which a relay such as rsyslog rewrites; use \"2.0\" unless the \
+             receiver cannot read it",
+        );
+    }
+    if payload != Payload::Json && keys.shape.schema.given {
+        cx.warn(&keys.shape.schema.path, "it counts for JSON only; remove this key");
+    }
+    Some(payload)
+}
+
+fn file(cx: &Context<'_>, keys: FileKeys) -> (Option<File>, CommonKeys) {
     let path = keys
         .path
         .need(cx, "write where the events go, such as \"/var/log/postrider/events.jsonl\"");
@@ -173,5 +196,5 @@ fn file(cx: &Context<'_>, keys: FileKeys) -> (Option<File>, BatchKeys, RouteKeys
         let keep = keys.keep.value.and_then(|count| usize::try_from(count.0).ok());
         Some(File { path: path?, daily: daily?, keep: keep.filter(|_| daily == Some(true)) })
     })();
-    (file, keys.sink, keys.route)
+    (file, (keys.sink, keys.route, keys.shape))
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use super::{Count, HttpKeys, Seconds, SecretKey, Size, Strings, TlsKeys, leaf::by_type};
 use crate::config::{
-    Acknowledgements, Framing, SyslogHeader, Transport,
+    Acknowledgements, Framing, Leef as LeefWord, Schema as SchemaWord, SyslogHeader, Transport,
     node::{Node, Setting},
     section::{self, section, words},
 };
@@ -95,7 +95,7 @@ section! {
         ack_timeout: Seconds = "5m",
         /// `gzip` or `none`.
         compression: Compression = "gzip",
-    } with { sink: BatchKeys, route: RouteKeys, http: HttpKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, http: HttpKeys }
 }
 
 section! {
@@ -113,8 +113,10 @@ section! {
         framing: Framing = "octet_counting",
         /// `rfc5424` or `rfc3164`.
         header: SyslogHeader = "rfc5424",
-        /// The message's body: `json`; `cef` and `leef` come with a later release.
-        payload: Payload = "json",
+        /// The message's body: `json`, `cef` or `leef`.
+        payload: PayloadWord = "json",
+        /// With `payload = "leef"`: `2.0`, with `^` between the pairs, or `1.0`, with tabs.
+        leef_version: LeefWord = "2.0",
         /// Bytes of the longest message that the receiver takes, header included. A size; by
         /// default 8KiB, over UDP 2KiB.
         max_message: Size,
@@ -126,7 +128,7 @@ section! {
         tls: TlsKeys,
         /// How long connecting or one write may take. A duration.
         timeout: Seconds = "30s",
-    } with { sink: BatchKeys, route: RouteKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
 }
 
 section! {
@@ -142,7 +144,7 @@ section! {
         rotation: Rotation = "daily",
         /// Rotated files to keep.
         keep: Count = 14,
-    } with { sink: BatchKeys, route: RouteKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
 }
 
 section! {
@@ -151,7 +153,7 @@ section! {
         /// The kind of sink.
         #[expect(dead_code, reason = "it has chosen this section")]
         r#type: StdoutType,
-    } with { sink: BatchKeys, route: RouteKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
 }
 
 section! {
@@ -162,6 +164,15 @@ section! {
         /// Batches on the way at once; 1 keeps the order. By default 4 for `splunk_hec`, 1
         /// otherwise.
         max_in_flight: Count,
+    }
+}
+
+section! {
+    /// What events look like.
+    ShapeKeys {
+        /// The names of a JSON event's members: the vendor's own (`postrider`), Elastic's (`ecs`) or
+        /// OCSF's (`ocsf`).
+        schema: SchemaWord = "postrider",
     }
 }
 
@@ -204,12 +215,15 @@ pub(in crate::config) enum Compression {
 words!(Compression { "gzip" => Gzip, "none" => None });
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::config) enum Payload {
+pub(in crate::config) enum PayloadWord {
     Json,
     Cef,
     Leef,
 }
-words!(Payload { "json" => Json, "cef" => Cef, "leef" => Leef });
+words!(PayloadWord { "json" => Json, "cef" => Cef, "leef" => Leef });
+
+words!(LeefWord { "2.0" => V2, "1.0" => V1 });
+words!(SchemaWord { "postrider" => Postrider, "ecs" => Ecs, "ocsf" => Ocsf });
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::config) enum Rotation {

@@ -59,7 +59,7 @@ tells! {
     client_cert_without_key: format!("{ETD}tls = {{ client_cert = \"DIR/postrider.toml\" }}\n{HEC}tls = {{ client_key = \"DIR/postrider.toml\" }}\n"),
     missing_ca_file: format!("{ETD}tls = {{ ca_file = \"DIR/nowhere.pem\" }}\n{STDOUT}"),
     credentials_expired: format!("{ETD}credentials_expire = 2026-11-01T00:00:00Z\n{SER}credentials_expire = \"2026-12-01T00:00:00Z\"\n{STDOUT}"),
-    payload_not_built: format!("{ETD}{SYSLOG}payload = \"leef\"\n[sinks.b]\ntype = \"syslog\"\naddress = \"siem:514\"\npayload = \"cef\"\n"),
+    payload_settings_without_effect: format!("{ETD}{SYSLOG}payload = \"leef\"\nleef_version = \"1.0\"\n[sinks.b]\ntype = \"syslog\"\naddress = \"siem:514\"\npayload = \"cef\"\nleef_version = \"1.0\"\nschema = \"ecs\"\n"),
     syslog_settings_without_effect: format!("{ETD}{SYSLOG}transport = \"udp\"\nframing = \"newline\"\ntls = {{}}\nmax_message = \"64KiB\"\n"),
     syslog_message_too_small: format!("{ETD}{SYSLOG}max_message = \"100B\"\n"),
     keep_without_rotation: format!("{ETD}[sinks.f]\ntype = \"file\"\npath = \"/x\"\nrotation = \"never\"\nkeep = 3\n"),

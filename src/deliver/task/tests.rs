@@ -154,6 +154,7 @@ impl Bench {
             route: Route::default(),
             batch: self.sink.batch_limits(),
             max_in_flight: self.sink.max_in_flight,
+            schema: config::Schema::default(),
             kind: SinkKind::Stdout,
         };
         Deliverer::new(

@@ -25,6 +25,7 @@ fn settings(port: u16, transport: Transport) -> config::Syslog {
         framing: Framing::OctetCounting,
         header: SyslogHeader::Rfc5424,
         hostname: None,
+        payload: Payload::Json,
         enterprise_number: 32473,
         max_message: 8192,
         tls: Tls::default(),
@@ -95,12 +96,27 @@ async fn a_message_above_the_limit_is_unfit_and_leaves_no_bytes() {
         [(Transport::Tcp, Framing::OctetCounting), (Transport::Udp, Framing::Newline)]
     {
         let syslog =
-            syslog(&config::Syslog { max_message: 500, framing, ..settings(1, transport) });
+            syslog(&config::Syslog { max_message: 200, framing, ..settings(1, transport) });
         let mut out = b"before".to_vec();
-        let big = event_of(1, &format!(r#"{{"x":"{}"}}"#, "ü".repeat(300)));
+        let big = event_of(1, &format!(r#"{{"postrider":{{"x":"{}"}}}}"#, "ü".repeat(300)));
         let unfit = syslog.frame(&big, &mut out).unwrap_err().to_string();
-        assert!(unfit.contains("bytes; max_message is 500"), "{unfit}");
+        assert!(unfit.contains("bytes; max_message is 200"), "{unfit}");
         assert_eq!(out, b"before");
+    }
+}
+
+#[test]
+fn a_message_that_is_too_long_is_shortened() {
+    for payload in [Payload::Json, Payload::Cef, Payload::Leef(config::Leef::V2)] {
+        let tcp = settings(1, Transport::Udp);
+        let syslog = syslog(&config::Syslog { max_message: 600, payload, ..tcp });
+        let text = "ü".repeat(500);
+        let big = format!(r#"{{"postrider":{{}},"subject":"{text}","fromAddress":"{text}"}}"#);
+        let mut out = Vec::new();
+        syslog.frame(&event_of(1, &big), &mut out).unwrap();
+        assert!(out.len() <= 600, "{}", out.len());
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("truncated") && text.contains("subject"), "{text}");
     }
 }
 
