@@ -3,6 +3,7 @@
 //!
 //! The modules in reading order; `docs/ARCHITECTURE.md` is the map.
 
+pub mod admin;
 pub mod app;
 pub mod cli;
 pub mod clock;
@@ -20,12 +21,14 @@ pub mod fuzzing;
 pub mod health;
 pub mod heap;
 pub mod http;
+pub mod metrics;
 pub mod rest;
 pub mod schedule;
 pub mod secrecy;
 pub mod simulator;
 pub mod sink;
 pub mod source;
+pub mod status;
 pub mod store;
 pub mod supervisor;
 pub mod telemetry;

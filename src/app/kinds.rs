@@ -9,6 +9,7 @@ use crate::{
     clock::Clock,
     config::{self, SinkKind, Vendor},
     http,
+    metrics::Requests,
     sink::{file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
 };
@@ -25,6 +26,7 @@ pub fn source(
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<AnySource> {
     let http = http::client(&config.http).with_context(|| format!("sources.{}", config.name))?;
+    let http = http.counted(Requests::of_source(&config.name));
     let (pace, clock) = (pace.clone(), clock.clone());
     Ok(match &config.vendor {
         Vendor::CiscoEtd(etd) => AnySource::Etd(CiscoEtd::new(etd, http, pace, clock)),

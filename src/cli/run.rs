@@ -17,6 +17,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{Exit, complain, setup};
 use crate::{
+    admin,
     app::{self, Mode, Outcome, Running},
     clock::Clock,
     config::Config,
@@ -45,6 +46,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         let running = start(&config, &store, &clock).await?;
         let stop = running.stop();
         let stopped = stop_on_signals(&stop)?;
+        let admin = serve(&config, &store, &clock);
         let mut ended = std::pin::pin!(running.ended());
         let next = loop {
             tokio::select! {
@@ -59,6 +61,9 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         info!("configuration read again; starting anew with it");
         end_within_grace(&stop);
         let outcome = ended.await;
+        // The next one may listen on the same address.
+        admin.abort();
+        drop(admin.await);
         if stopped.load(Ordering::Relaxed) {
             return Ok(finish(&outcome, &stopped, &store));
         }
@@ -73,6 +78,13 @@ async fn start(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow
     let version = env!("CARGO_PKG_VERSION");
     info!(version, sources, sinks, state = %config.state.directory.display(), "postrider runs");
     Ok(running)
+}
+
+/// Lets people and monitoring look until the handle is dropped.
+#[expect(clippy::disallowed_methods, reason = "it is there while the tasks start, fail and stop")]
+fn serve(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> AbortOnDropHandle<()> {
+    let admin = admin::serve(Arc::new(config.clone()), store.clone(), clock.clone());
+    AbortOnDropHandle::new(tokio::spawn(admin))
 }
 
 fn finish(outcome: &Outcome, stopped: &AtomicBool, store: &Store) -> Exit {

@@ -1,148 +1,19 @@
-//! `postrider status`: how everything is doing, from the store, with or without a running daemon.
+//! `postrider status`: how everything is doing, with or without a running daemon.
 
 use std::path::Path;
 
-use jiff::Timestamp;
-use serde::Serialize;
-
 use super::{Exit, Output, complain, print, setup};
-use crate::{
-    collect::budget::{self, Expected, Held},
-    config::Config,
-    domain::{severity::Severity, usage::Usage},
-    health::{
-        matter::{Kind, Telling},
-        matters::budget::days_left,
-        state::{self, Progress},
-        turns,
-    },
-    store::{
-        Store,
-        budget::day,
-        conditions::{Condition, Party, State},
-        dead_letters::Pile,
-        spool,
-    },
-};
+use crate::{status::gather, store::Store};
 
 mod table;
+
+pub use table::table;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
-}
-
-/// What `status` shows.
-#[derive(Debug, Serialize)]
-pub struct Status {
-    pub at: Timestamp,
-    /// Whether a daemon holds the store.
-    pub running: bool,
-    pub sources: Vec<SourceStatus>,
-    pub sinks: Vec<SinkStatus>,
-    /// Nobody delivers these; they can be dropped.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unconfigured: Vec<Left>,
-    pub spool: spool::Size,
-    /// Bytes at which collecting pauses.
-    pub max_spool: u64,
-    /// What needs attention, the worst first: the matters that the stream `health` has told and
-    /// that go on.
-    pub health: Vec<Open>,
-}
-
-/// A matter that goes on, in the numbers of the watch's last look.
-#[derive(Debug, Serialize)]
-pub struct Open {
-    pub source: String,
-    pub record_id: String,
-    pub kind: Kind,
-    pub condition: String,
-    pub severity: Severity,
-    pub since: Timestamp,
-    pub message: String,
-    pub details: serde_json::Map<String, serde_json::Value>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct SourceStatus {
-    pub source: String,
-    #[serde(rename = "type")]
-    pub vendor: &'static str,
-    pub stream: String,
-    #[serde(flatten)]
-    pub health: Health,
-    /// The first instant that is not covered.
-    pub covered_to: Option<Timestamp>,
-    /// Seconds from there to now.
-    pub lag_seconds: Option<i64>,
-    /// When live records came last; before any did, when they were first asked for.
-    pub last_record_at: Option<Timestamp>,
-    /// As configured.
-    pub credentials_expire: Option<Timestamp>,
-    /// Whole days until then; negative when it has passed.
-    pub credentials_days_left: Option<i64>,
-    /// Slices that are to be fetched.
-    pub open_slices: u64,
-    /// Of those, such as failed at the last try.
-    pub failing_slices: u64,
-    /// Slices that are past the vendor's retention.
-    pub lost_slices: u64,
-    /// Slices that the vendor cannot give.
-    pub refused_slices: u64,
-    /// Passes that wait so that live collection has calls left.
-    pub held_back: Option<Held>,
-    pub calls_today: u64,
-    pub calls_per_day: Option<u32>,
-    /// What is used of the licence, at the last survey.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub licence: Option<Usage>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct SinkStatus {
-    pub sink: String,
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    #[serde(flatten)]
-    pub health: Health,
-    pub delivered: u64,
-    /// Events in the spool that it has not passed.
-    pub waiting: u64,
-    /// Events that it refused for good; they are kept until replayed or dropped.
-    pub dead_letters: u64,
-    /// The newest of these refusals.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_refusal: Option<Refusal>,
-}
-
-/// Why a sink refused an event, and when.
-#[derive(Debug, Serialize)]
-pub struct Refusal {
-    pub at: Timestamp,
-    pub reason: String,
-}
-
-/// Dead letters of a sink that is no longer configured.
-#[derive(Debug, Serialize)]
-pub struct Left {
-    pub sink: String,
-    pub dead_letters: u64,
-}
-
-/// How a source or sink is doing.
-#[derive(Debug, Serialize)]
-pub struct Health {
-    /// A source is `collecting`, `quiet`, `behind`, `throttled`, `auth_failed` or `failing`; a
-    /// sink `ok`, `failing` or `auth_failed`, and `new` before the first try.
-    pub state: &'static str,
-    pub since: Option<Timestamp>,
-    /// Nothing is tried before.
-    pub paused_until: Option<Timestamp>,
-    pub last_ok: Option<Timestamp>,
-    pub error: Option<String>,
 }
 
 pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
@@ -156,117 +27,10 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
     let status = gather(&loaded.config, &store, running, setup::clock().now())?;
     match args.output {
         Output::Json => print(&serde_json::to_string_pretty(&status)?)?,
-        Output::Table => print(&status.table())?,
+        Output::Table => print(&table(&status))?,
     }
     if !running && args.output == Output::Table {
         complain("no daemon runs on this store; start one with `postrider run`");
     }
     Ok(Exit::Done)
-}
-
-impl Status {
-    /// For people.
-    pub fn table(&self) -> String {
-        table::table(self)
-    }
-}
-
-/// Reads the status of what is configured.
-pub fn gather(
-    config: &Config,
-    store: &Store,
-    running: bool,
-    now: Timestamp,
-) -> anyhow::Result<Status> {
-    let streams = store.streams()?;
-    let mut usages = store.usages()?;
-    let mut sources = Vec::new();
-    for (name, source) in &config.sources {
-        let sliced = source.vendor.streams().first().copied();
-        let seen = streams.iter().find(|s| s.source == name.as_str() && Some(s.stream) == sliced);
-        let condition = store.condition(Party::Source(name.as_str()))?;
-        let covered_to = seen.and_then(|stream| stream.covered_to);
-        let heard = seen.and_then(|stream| stream.heard);
-        let progress = Progress { condition: condition.as_ref(), covered_to, heard };
-        let is = state::state(source, progress, now);
-        let mut health = Health { state: is.as_str(), ..Health::of(condition, now) };
-        health.error = health
-            .error
-            .or_else(|| seen?.error.clone().filter(|_| seen.is_some_and(|s| s.failing > 0)));
-        sources.push(SourceStatus {
-            source: name.to_string(),
-            vendor: source.vendor.as_str(),
-            stream: sliced.map(|stream| stream.to_string()).unwrap_or_default(),
-            health,
-            covered_to,
-            lag_seconds: covered_to.map(|to| state::seconds(to, now)),
-            last_record_at: heard,
-            credentials_expire: source.credentials_expire,
-            credentials_days_left: source.credentials_expire.map(|at| days_left(at, now)),
-            open_slices: seen.map_or(0, |stream| stream.open),
-            failing_slices: seen.map_or(0, |stream| stream.failing),
-            lost_slices: seen.map_or(0, |stream| stream.lost),
-            refused_slices: seen.map_or(0, |stream| stream.refused),
-            held_back: budget::held(store, source, &Expected::default(), now)?,
-            calls_today: store.calls(name, &day(now))?,
-            calls_per_day: source.rate_limit.per_day,
-            licence: usages.remove(name.as_str()),
-        });
-    }
-    let known = store.sinks()?;
-    let mut piles = store.dead_letters()?;
-    let mut sinks = Vec::new();
-    for (name, sink) in &config.sinks {
-        let seen = known.iter().find(|sink| sink.name == name.as_str());
-        let condition = store.condition(Party::Sink(name.as_str()))?;
-        let pile = piles.extract_if(.., |pile| pile.sink == name.as_str()).next();
-        sinks.push(SinkStatus {
-            sink: name.to_string(),
-            kind: sink.kind.as_str(),
-            health: Health::of(condition, now),
-            delivered: seen.map_or(0, |sink| sink.delivered),
-            waiting: seen.map_or(0, |sink| sink.waiting),
-            dead_letters: pile.as_ref().map_or(0, |pile| pile.letters),
-            last_refusal: pile.map(|Pile { at, reason, .. }| Refusal { at, reason }),
-        });
-    }
-    let (spool, max_spool) = (store.spool_size()?, config.state.max_spool);
-    let health = open(store)?;
-    let left = |Pile { sink, letters, .. }| Left { sink, dead_letters: letters };
-    let unconfigured = piles.into_iter().map(left).collect();
-    Ok(Status { at: now, running, sources, sinks, unconfigured, spool, max_spool, health })
-}
-
-/// The matters that go on, the worst first.
-fn open(store: &Store) -> anyhow::Result<Vec<Open>> {
-    let told = turns::read(store.said()?).into_iter().filter(|(_, row)| row.open);
-    let open = |((source, record_id), row): (turns::Key, turns::Row)| {
-        let Telling { kind, condition, severity, message, details } = row.memo.telling?;
-        let (source, since) = (source.to_string(), row.since);
-        Some(Open { source, record_id, kind, condition, severity, since, message, details })
-    };
-    let mut open: Vec<Open> = told.filter_map(open).collect();
-    open.sort_by_key(|open| std::cmp::Reverse(open.severity));
-    Ok(open)
-}
-
-impl Health {
-    fn of(condition: Option<Condition>, now: Timestamp) -> Self {
-        let Some(condition) = condition else {
-            return Self {
-                state: "new",
-                since: None,
-                paused_until: None,
-                last_ok: None,
-                error: None,
-            };
-        };
-        Self {
-            state: condition.state.as_str(),
-            since: Some(condition.since),
-            paused_until: condition.until.filter(|until| *until > now),
-            last_ok: condition.ok,
-            error: condition.error.filter(|_| condition.state != State::Ok),
-        }
-    }
 }

@@ -14,6 +14,7 @@ use crate::{
         record::Record,
         slice::{Pass, Stream},
     },
+    metrics,
     source::{Page, Source},
     store::{
         StoreError,
@@ -59,6 +60,7 @@ impl<S: Source> Collector<S> {
         let mut commit = PageCommit::new(slice.id, then.clone(), calls);
         commit.max_spool = self.max_spool;
         let (received, announced) = (page.received, page.total.or(slice.progress.total));
+        let mut made = Vec::new();
         for (stream, id) in streams {
             let of_stream = |record: &Record| record.stream == *stream;
             let (records, others) = page.records.into_iter().partition(of_stream);
@@ -71,6 +73,7 @@ impl<S: Source> Collector<S> {
             if *stream == self.source.stream() {
                 news.extend(vanish::news(std::mem::take(&mut gone), context));
             }
+            made.extend(news.events.iter().map(|event| (*stream, event.change)));
             self.add(&mut commit, *id, news)?;
         }
         if slice.pass == Pass::Live {
@@ -82,6 +85,10 @@ impl<S: Source> Collector<S> {
         let events = commit.events;
         self.store.commit_page(commit).await?;
         drop(alone);
+        metrics::page(&self.config.name, self.source.stream(), slice.pass, received);
+        for (stream, change) in made {
+            metrics::event(&self.config.name, stream, change);
+        }
         slice.events += events;
         self.tell_ok(now).await?;
         say(&then, slice, announced, received);

@@ -5,6 +5,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use jiff::Timestamp;
 use rand::rngs::StdRng;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -17,8 +18,10 @@ use super::{
 use crate::{
     clock::Clock,
     config,
+    domain::name::SinkName,
     failpoint::{self, Moment},
     fault::{Fault, Kind, backoff},
+    metrics,
     sink::{Outcome, Sink},
     store::{
         Store, StoreError,
@@ -140,9 +143,9 @@ impl<K: Sink> Task for Deliverer<K> {
                     self.accept(batch).await;
                     continue;
                 }
-                let sink = self.sink.clone();
+                let (config, sink) = (self.config.clone(), self.sink.clone());
                 on_the_way.push(async move {
-                    let outcome = send(&*sink, &batch).await;
+                    let outcome = send(&config.name, &*sink, &batch).await;
                     (batch, outcome)
                 });
             }
@@ -286,9 +289,11 @@ pub(super) fn wait_after(fault: &Fault, failures: u32, rng: &mut StdRng) -> Dura
     }
 }
 
-async fn send<K: Sink>(sink: &K, batch: &Batch) -> Outcome {
+async fn send<K: Sink>(name: &SinkName, sink: &K, batch: &Batch) -> Outcome {
     failpoint::pass(failpoint::SEND, Moment::Before).await;
+    let begun = Instant::now();
     let outcome = sink.send(batch.body.clone(), &batch.frames).await;
+    metrics::batch(name, &outcome, begun.elapsed());
     failpoint::pass(failpoint::SEND, Moment::After).await;
     outcome
 }

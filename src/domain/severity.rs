@@ -16,6 +16,8 @@ pub enum Severity {
 }
 
 impl Severity {
+    pub const ALL: [Self; 4] = [Self::Info, Self::Warning, Self::Error, Self::Critical];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Info => "info",

@@ -4,13 +4,14 @@ use bytes::Bytes;
 use reqwest::{RequestBuilder, Response};
 
 use super::{Room, room::Share};
-use crate::fault::Fault;
+use crate::{fault::Fault, metrics::Requests};
 
 /// An HTTP client. Cheap to clone, and to be kept: it holds the connections.
 #[derive(Clone)]
 pub struct Client {
     requests: reqwest::Client,
     share: Share,
+    counted: Option<Requests>,
     #[cfg(feature = "testing")]
     peer: Option<std::sync::Arc<dyn Peer>>,
 }
@@ -45,6 +46,7 @@ impl Client {
         Self {
             requests,
             share: Share::default(),
+            counted: None,
             #[cfg(feature = "testing")]
             peer: None,
         }
@@ -57,6 +59,12 @@ impl Client {
         Self { peer: Some(peer), ..self }
     }
 
+    /// The same client, whose requests are counted.
+    #[must_use]
+    pub fn counted(self, requests: Requests) -> Self {
+        Self { counted: Some(requests), ..self }
+    }
+
     pub fn get(&self, url: impl reqwest::IntoUrl) -> RequestBuilder {
         self.requests.get(url)
     }
@@ -67,6 +75,14 @@ impl Client {
 
     /// Sends a request. Errors are those of the connection; what the peer says is in the answer.
     pub async fn send(&self, request: RequestBuilder) -> Result<Response, Fault> {
+        let answer = self.ask(request).await;
+        if let Some(counted) = &self.counted {
+            counted.count(answer.as_ref().ok().map(|answer| answer.status().as_u16()));
+        }
+        answer
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<Response, Fault> {
         #[cfg(feature = "testing")]
         if let Some(peer) = &self.peer {
             let request = request.build().map_err(super::fault)?;

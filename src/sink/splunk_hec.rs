@@ -30,6 +30,7 @@ use crate::{
     fault::Fault,
     format::hec::Hec,
     http::{self, ClientError},
+    metrics::Requests,
 };
 
 mod acknowledge;
@@ -88,7 +89,7 @@ impl SplunkHec {
         clock: Arc<dyn Clock>,
         rng: &mut impl Rng,
     ) -> Result<Self, SetupError> {
-        let client = http::client(&settings.http)?;
+        let client = http::client(&settings.http)?.counted(Requests::of_sink(&sink.name));
         let count = settings.endpoints.len();
         Ok(Self {
             client,

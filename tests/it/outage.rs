@@ -14,6 +14,7 @@ use postrider::{
     clock::Clock as _,
     coverage::report::{self, View},
     simulator::{FaultKind, Faults},
+    status,
 };
 use serde_json::Value;
 
@@ -39,10 +40,10 @@ impl Story {
         let world = &mut self.world;
         world.pass(time).await;
         let now = world.clock.now();
-        let status = cli::status::gather(&world.config, &world.store, true, now).unwrap();
+        let status = status::gather(&world.config, &world.store, true, now).unwrap();
         let coverage = report::gather(&world.config, &world.store, &View::default(), now).unwrap();
         let told = health(&world.home);
-        writeln!(self.text, "##### {moment}: {now}\n\n{}\n", status.table()).unwrap();
+        writeln!(self.text, "##### {moment}: {now}\n\n{}\n", cli::status::table(&status)).unwrap();
         writeln!(self.text, "{}\n", cli::coverage::text(&coverage, 80)).unwrap();
         for event in &told[world.shown..] {
             writeln!(self.text, "{}", spoken(event)).unwrap();

@@ -12,10 +12,11 @@ use super::{
     super::{
         coverage,
         layout::{drawn, grid},
-        setup, status,
+        setup,
     },
     scene::{SINKS, Scene},
 };
+use crate::status;
 
 /// The demo's lag for ETD, as its configuration says.
 const LAG: SignedDuration = SignedDuration::from_mins(6);

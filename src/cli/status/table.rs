@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Health, Left, Open, Refusal, SourceStatus, Status};
 use crate::{
     cli::layout::{count, drawn, duration, grid, time, width, wrapped},
     health::state::{seconds, words},
+    status::{Health, Left, Open, Refusal, SourceStatus, Status},
 };
 
 /// Open matters that the table names; JSON has all.
@@ -15,7 +15,8 @@ const NAMED: usize = 20;
 /// Where there are more sources, those that are well are only counted; JSON has all.
 const SOURCES: usize = 40;
 
-pub(super) fn table(status: &Status) -> String {
+/// For people.
+pub fn table(status: &Status) -> String {
     let mut sources =
         grid(&["source", "state", "covered to", "lag", "open", "lost", "calls today"]);
     let (shown, rest) = shown(&status.sources);

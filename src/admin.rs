@@ -1,0 +1,165 @@
+//! The admin listener: what the store and this process's counters say, over HTTP. Read only.
+//!
+//! Who asks is not trusted: requests are bounded in size, time and number, and nothing that is
+//! asked for changes anything.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{HeaderValue, Method, Request, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tracing::{debug, error, info};
+
+use crate::{clock::Clock, config::Config, store::Store};
+
+mod exposition;
+mod guard;
+mod view;
+
+use guard::Guard;
+use view::{Unavailable, View};
+
+/// Connections at a time; more wait until one closes.
+const CONNECTIONS: usize = 32;
+/// How long a request's head may take, or a connection be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer may take.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A connection is closed after this, however busy.
+const LONGEST: Duration = Duration::from_mins(10);
+/// Bytes and number of a request's headers.
+const HEAD_BYTES: usize = 16 << 10;
+const HEADERS: usize = 64;
+/// An address that cannot be listened on is tried again after this.
+const AGAIN: Duration = Duration::from_secs(30);
+
+/// Serves until dropped. That nobody can look is no reason not to collect: an address that cannot
+/// be used is told of and tried again.
+pub async fn serve(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) {
+    let address = config.admin.listen;
+    let router = router(View::new(config, store, clock));
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(error) => error!(
+                "nobody can look at metrics or the status page: admin.listen = \"{address}\" cannot \
+                 be listened on ({error}); it is tried again every {} s",
+                AGAIN.as_secs()
+            ),
+        }
+        sleep(AGAIN).await;
+    };
+    if let Ok(address) = listener.local_addr() {
+        info!(%address, "the status page and metrics are there");
+    }
+    accept(listener, router).await;
+}
+
+async fn accept(listener: TcpListener, router: Router) {
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= CONNECTIONS {
+            connections.join_next().await;
+        }
+        tokio::select! {
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(timeout(LONGEST, talk(stream, router.clone())));
+                }
+                // As when there are no descriptors left: the next try may find some.
+                Err(error) => {
+                    debug!(%error, "cannot accept a connection");
+                    sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+}
+
+async fn talk(stream: TcpStream, router: Router) {
+    let service = TowerToHyperService::new(router);
+    let talk = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = talk {
+        debug!(%error, "a connection to the admin listener ended");
+    }
+}
+
+fn router(view: View) -> Router {
+    let guard = Arc::new(Guard::new(&view.config().admin));
+    let view = Arc::new(view);
+    let guarded = Router::new()
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/api/v1/status", get(status))
+        .route("/api/v1/coverage", get(coverage))
+        .route_layer(middleware::from_fn_with_state(guard.clone(), guard::token));
+    Router::new()
+        .route("/healthz", get("ok\n"))
+        .merge(guarded)
+        .with_state(view)
+        .layer(middleware::from_fn_with_state(guard, guard::host))
+        .layer(middleware::from_fn(bounded))
+}
+
+/// Reads only, in time, and says how the answer may be used.
+async fn bounded(request: Request<Body>, next: middleware::Next) -> Response {
+    let mut response = if matches!(*request.method(), Method::GET | Method::HEAD) {
+        // Nothing is asked with a body: it is not read.
+        let request = request.map(|_| Body::empty());
+        let late = || (StatusCode::SERVICE_UNAVAILABLE, "it took too long\n").into_response();
+        timeout(ANSWER_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| late())
+    } else {
+        let words = "nothing can be changed over HTTP; use the command line\n";
+        (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")], words).into_response()
+    };
+    for (name, value) in guard::HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// 503 with the reasons, a line each, while a source or sink cannot work.
+async fn ready(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {
+    let reasons = view::reasons(&*view.status().await?);
+    Ok(match reasons.as_slice() {
+        [] => "ready\n".into_response(),
+        reasons => (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response(),
+    })
+}
+
+async fn metrics(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {
+    let (status, coverage) = (view.status().await?, view.coverage().await?);
+    let text = exposition::text(&status, &coverage).map_err(Unavailable::new)?;
+    Ok(([(header::CONTENT_TYPE, prometheus::TEXT_FORMAT)], text).into_response())
+}
+
+async fn status(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {
+    Ok(axum::Json(&*view.status().await?).into_response())
+}
+
+async fn coverage(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {
+    Ok(axum::Json(&*view.coverage().await?).into_response())
+}
