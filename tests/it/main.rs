@@ -13,6 +13,7 @@ mod records;
 mod sums;
 
 mod acknowledgement;
+mod admin;
 mod backfill;
 mod bounds;
 mod calls;
