@@ -11,7 +11,7 @@ use axum::{
     extract::State,
     http::{HeaderValue, Method, Request, StatusCode, header},
     middleware,
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
     routing::get,
 };
 use hyper::server::conn::http1;
@@ -30,6 +30,8 @@ use crate::{clock::Clock, config::Config, store::Store};
 
 mod exposition;
 mod guard;
+mod page;
+mod throughput;
 mod view;
 
 use guard::Guard;
@@ -53,7 +55,8 @@ const AGAIN: Duration = Duration::from_secs(30);
 /// be used is told of and tried again.
 pub async fn serve(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) {
     let address = config.admin.listen;
-    let router = router(View::new(config, store, clock));
+    let view = Arc::new(View::new(config, store, clock));
+    let router = router(view.clone());
     let listener = loop {
         match TcpListener::bind(address).await {
             Ok(listener) => break listener,
@@ -68,7 +71,17 @@ pub async fn serve(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) {
     if let Ok(address) = listener.local_addr() {
         info!(%address, "the status page and metrics are there");
     }
-    accept(listener, router).await;
+    tokio::join!(accept(listener, router), watch(&view));
+}
+
+/// Notes each minute what was delivered.
+async fn watch(view: &View) {
+    loop {
+        if let Ok(status) = view.status().await {
+            view.throughput().note(&status);
+        }
+        sleep(Duration::from_mins(1)).await;
+    }
 }
 
 async fn accept(listener: TcpListener, router: Router) {
@@ -107,10 +120,10 @@ async fn talk(stream: TcpStream, router: Router) {
     }
 }
 
-fn router(view: View) -> Router {
+fn router(view: Arc<View>) -> Router {
     let guard = Arc::new(Guard::new(&view.config().admin));
-    let view = Arc::new(view);
     let guarded = Router::new()
+        .route("/", get(page))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
@@ -118,6 +131,12 @@ fn router(view: View) -> Router {
         .route_layer(middleware::from_fn_with_state(guard.clone(), guard::token));
     Router::new()
         .route("/healthz", get("ok\n"))
+        .route(
+            "/style.css",
+            get(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], page::STYLE)),
+        )
+        .route("/refresh.js", get(([(header::CONTENT_TYPE, "text/javascript")], page::SCRIPT)))
+        .route("/icon.svg", get(([(header::CONTENT_TYPE, "image/svg+xml")], page::ICON)))
         .merge(guarded)
         .with_state(view)
         .layer(middleware::from_fn_with_state(guard, guard::host))
@@ -148,6 +167,11 @@ async fn ready(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {
         [] => "ready\n".into_response(),
         reasons => (StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n").into_response(),
     })
+}
+
+async fn page(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {
+    let (status, coverage) = (view.status().await?, view.coverage().await?);
+    Ok(Html(page::document(&status, &coverage, &view.throughput().rates())).into_response())
 }
 
 async fn metrics(State(view): State<Arc<View>>) -> Result<Response, Unavailable> {

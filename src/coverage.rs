@@ -12,6 +12,7 @@ use serde::Serialize;
 use crate::domain::slice::{Interval, Pass};
 
 mod account;
+pub mod cells;
 pub mod report;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -34,6 +35,11 @@ pub enum State {
 }
 
 impl State {
+    /// Whether it does not mend by itself in its turn.
+    pub fn is_trouble(self) -> bool {
+        matches!(self, Self::Failing | Self::Refused | Self::Lost)
+    }
+
     pub const ALL: [Self; 5] =
         [Self::Covered, Self::Failing, Self::Waiting, Self::Refused, Self::Lost];
 

@@ -148,7 +148,7 @@ impl Gauges {
         let gaps = self.each("postrider_coverage_gap_seconds", help, &["source", "stream"])?;
         for stream in &coverage.sources {
             let labels = [stream.source.as_str(), stream.stream];
-            gaps.with_label_values(&labels).set(stream.missing_seconds.0 as f64);
+            gaps.with_label_values(&labels).set(stream.missing_seconds.0 as f64 / 1000.0);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use axum::{
 };
 use tokio::sync::Mutex;
 
+use super::throughput::Throughput;
 use crate::{
     clock::Clock,
     config::Config,
@@ -31,16 +32,21 @@ pub(super) struct View {
     clock: Arc<dyn Clock>,
     status: Kept<Status>,
     coverage: Kept<Report>,
+    throughput: Throughput,
 }
 
 impl View {
     pub(super) fn new(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) -> Self {
         let (status, coverage) = (Kept::default(), Kept::default());
-        Self { config, store, clock, status, coverage }
+        Self { config, store, clock, status, coverage, throughput: Throughput::default() }
     }
 
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    pub(super) fn throughput(&self) -> &Throughput {
+        &self.throughput
     }
 
     pub(super) async fn status(&self) -> Result<Arc<Status>, Unavailable> {

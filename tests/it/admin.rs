@@ -193,7 +193,7 @@ async fn only_who_may_look_sees_and_nobody_changes() {
 async fn raw(address: &str, request: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     // The other side may close before it has read all of it.
-    let _: std::io::Result<()> = stream.write_all(request).await;
+    drop(stream.write_all(request).await);
     let mut answer = Vec::new();
     let read = tokio::time::timeout(Duration::from_secs(60), stream.read_to_end(&mut answer)).await;
     assert!(read.is_ok(), "it is never closed");

@@ -1,0 +1,102 @@
+//! The sources: what each does, how far it is, and the week behind it.
+
+use maud::{Markup, html};
+
+use super::{SOURCES, error, is_well, number, of, state, strip, time};
+use crate::{
+    coverage::report::{Gap, Report, StreamReport},
+    health::state::words,
+    status::{SourceStatus, Status},
+};
+
+/// Gaps that are named; the data has all.
+const GAPS: usize = 5;
+
+pub(super) fn section(status: &Status, coverage: &Report) -> Markup {
+    // Where there are many, those that are well say the same.
+    let all = status.sources.len() <= SOURCES;
+    let shown = status.sources.iter().filter(|it| all || !is_well(&it.health)).take(SOURCES);
+    let shown: Vec<&SourceStatus> = shown.collect();
+    let left = status.sources.len() - shown.len();
+    html! {
+        section aria-labelledby="sources" {
+            h2 id="sources" { "Sources" }
+            (strip::legend())
+            @for source in shown {
+                @let report = coverage.sources.iter().find(|it| it.source.as_str() == source.source);
+                (card(source, report, status))
+            }
+            @if left > 0 { p { "and " (of(left, "source")) " more, most of which are well" } }
+        }
+    }
+}
+
+fn card(source: &SourceStatus, report: Option<&StreamReport>, status: &Status) -> Markup {
+    let lag = source.lag_seconds.and_then(|lag| u64::try_from(lag).ok());
+    html! {
+        article.card {
+            h3 { (source.source) " " small { (source.vendor) " " (source.stream) } }
+            p { (state(&source.health, status.at)) }
+            (error(&source.health))
+            @if let Some(report) = report { (strip::strip(report, status.at)) }
+            dl {
+                div {
+                    dt { "Collected up to" }
+                    dd {
+                        @match source.covered_to { Some(to) => (time(to)), None => "nothing yet" }
+                        @if let Some(lag) = lag {
+                            ", " (words(std::time::Duration::from_secs(lag))) " behind now"
+                        }
+                    }
+                }
+                div { dt { "Calls today" } dd { (calls(source)) } }
+                div {
+                    dt { "Slices to fetch" }
+                    dd {
+                        (number(source.open_slices))
+                        @if source.failing_slices > 0 { ", " (number(source.failing_slices)) " failing" }
+                    }
+                }
+                @let lost = source.lost_slices + source.refused_slices;
+                @if lost > 0 { div { dt { "Slices that cannot be had" } dd.bad { (number(lost)) } } }
+                @if let Some(days) = source.credentials_days_left {
+                    div { dt { "Credentials expire" } dd { "in " (days) " days" } }
+                }
+            }
+            @if let Some(report) = report { (gaps(report)) }
+        }
+    }
+}
+
+fn calls(source: &SourceStatus) -> Markup {
+    html! {
+        (number(source.calls_today))
+        @if let Some(most) = source.calls_per_day {
+            " of " (number(most.into())) " "
+            meter min="0" max=(most) value=(source.calls_today) high=(most / 10 * 9)
+                aria-label="share of the day's calls" {}
+        }
+    }
+}
+
+fn gaps(report: &StreamReport) -> Markup {
+    let gap = |gap: &Gap| {
+        html! {
+            li {
+                strong { (gap.state.as_str()) } " " (time(gap.from)) " to " (time(gap.to)) ": "
+                (gap.reason)
+            }
+        }
+    };
+    // What waits for its turn for a moment is no gap yet to anybody.
+    let missing: Vec<&Gap> = report.missing.iter().filter(|gap| gap.state.is_trouble()).collect();
+    html! {
+        @if !missing.is_empty() {
+            h4 { "Gaps" }
+            ul.gaps {
+                @for missing in missing.iter().take(GAPS) { (gap(missing)) }
+                @if missing.len() > GAPS { li { "and " (missing.len() - GAPS) " more" } }
+            }
+        }
+    }
+}
