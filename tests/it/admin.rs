@@ -14,15 +14,15 @@ use crate::harness::{Home, Process, etd, hec, plain, simulate, until};
 
 const EACH_SECOND: &str = "schedule = { every = \"1s\" }\nlag = \"6m\"";
 
-struct Admin {
-    address: String,
+pub(crate) struct Admin {
+    pub(crate) address: String,
     client: Client,
     process: Process,
 }
 
 impl Admin {
     /// Starts the daemon and finds where it listens.
-    async fn start(home: &Home) -> Self {
+    pub(crate) async fn start(home: &Home) -> Self {
         let process = home.start(&["run"]);
         let address = || {
             let log = home.read("stderr.log");
@@ -33,7 +33,7 @@ impl Admin {
         Self { address, client: client(), process }
     }
 
-    async fn get(&self, path: &str) -> Response {
+    pub(crate) async fn get(&self, path: &str) -> Response {
         self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
     }
 

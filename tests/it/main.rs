@@ -33,6 +33,7 @@ mod licence;
 mod malformed;
 mod month;
 mod outage;
+mod page;
 mod plan;
 mod quirks;
 mod reconcile;

@@ -63,7 +63,7 @@ fn card(source: &SourceStatus, report: Option<&StreamReport>, status: &Status) -
                     div { dt { "Credentials expire" } dd { "in " (days) " days" } }
                 }
             }
-            @if let Some(report) = report { (gaps(report)) }
+            @if let Some(report) = report { (gaps(report, is_well(&source.health))) }
         }
     }
 }
@@ -79,7 +79,7 @@ fn calls(source: &SourceStatus) -> Markup {
     }
 }
 
-fn gaps(report: &StreamReport) -> Markup {
+fn gaps(report: &StreamReport, well: bool) -> Markup {
     let gap = |gap: &Gap| {
         html! {
             li {
@@ -88,8 +88,9 @@ fn gaps(report: &StreamReport) -> Markup {
             }
         }
     };
-    // What waits for its turn for a moment is no gap yet to anybody.
-    let missing: Vec<&Gap> = report.missing.iter().filter(|gap| gap.state.is_trouble()).collect();
+    // What waits for its turn is no gap yet to anybody, as long as all is well.
+    let named = |gap: &&Gap| !well || gap.state.is_trouble();
+    let missing: Vec<&Gap> = report.missing.iter().filter(named).collect();
     html! {
         @if !missing.is_empty() {
             h4 { "Gaps" }
