@@ -41,4 +41,5 @@ mod secrets;
 mod security;
 mod signals;
 mod sinks;
+mod splunk;
 mod store;
