@@ -14,7 +14,7 @@ use super::{
 pub(super) struct Style {
     pub(super) separator: u8,
     /// Printable ASCII that `escape` does not write as it is.
-    pub(super) special: &'static [u8],
+    pub(super) special: [u8; 2],
     pub(super) escape: fn(char, &mut Vec<u8>),
     pub(super) key: fn(&Field) -> Option<Key>,
 }
@@ -174,11 +174,12 @@ impl Line<'_> {
         let mut written =
             Written { field: 0, bytes: 0, elements: 0, of, characters: 0, is_cut: false };
         for element in texts.iter().take(most) {
-            let shown = match element.parse::<Timestamp>() {
-                Ok(time) if kind == Kind::Time && key.milliseconds => {
-                    Cow::Owned(time.as_millisecond().to_string())
-                }
-                _ => Cow::Borrowed(&**element),
+            let time = (kind == Kind::Time && key.milliseconds)
+                .then(|| element.parse::<Timestamp>().ok())
+                .flatten();
+            let shown = match time {
+                Some(time) => Cow::Owned(time.as_millisecond().to_string()),
+                None => Cow::Borrowed(&**element),
             };
             let length = trimmed(&shown).chars().count() + ", ".len();
             if written.elements > 0 {
@@ -232,8 +233,9 @@ impl Line<'_> {
 
     /// How many bytes at a text's beginning are printable ASCII that is written as it is.
     fn as_it_is(&self, text: &str) -> usize {
-        let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !self.style.special.contains(byte);
-        text.bytes().position(|byte| !plain(&byte)).unwrap_or(text.len())
+        let [one, other] = self.style.special;
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != one && byte != other;
+        text.bytes().position(|byte| !plain(byte)).unwrap_or(text.len())
     }
 }
 

@@ -22,6 +22,7 @@ mod crash;
 mod dead_letters;
 mod delivery;
 mod disk;
+mod docs;
 mod giving_up;
 mod health;
 mod hostile;

@@ -11,7 +11,7 @@ use crate::splunk::{
 
 mod add_on;
 mod conf;
-mod sent;
+pub(crate) mod sent;
 mod spl;
 
 const MESSAGE: &str = "cisco:etd:message";
@@ -83,8 +83,7 @@ async fn splunk_s_lookups_cover_what_the_vendor_says() {
     assert!(messages().any(|event| verdicts(event).any(|word| word == unknown)));
     assert_eq!(add_on.transforms["postrider_verdicts"]["default_match"], "unknown");
     // As the vendor's documentation has them; `empty` stands for none.
-    let documented =
-        "bec scam phishing malicious spam graymail neutral noverdict empty".split(' ');
+    let documented = "bec scam phishing malicious spam graymail neutral noverdict empty".split(' ');
     let sent = messages().flat_map(verdicts).filter(|word| word != unknown);
     for word in sent.chain(documented.map(str::to_owned)) {
         let of = |column| table.find("verdict", &word, column);

@@ -75,10 +75,9 @@ fn all_events() -> Vec<Event> {
     events.push(samples::event(Stream::Health, &ended, &json!({})));
     let usage = json!({"usage": {"share": 0.5, "burn_rate_30d": 7}});
     events.push(samples::event(Stream::Entitlement, &json!({}), &usage));
-    for (vendor, list, stream) in [
-        ("etd", "/data/messages", Stream::Messages),
-        ("ser", "/applicationUsers", Stream::Summary),
-    ] {
+    for (vendor, list, stream) in
+        [("etd", "/data/messages", Stream::Messages), ("ser", "/applicationUsers", Stream::Summary)]
+    {
         for file in std::fs::read_dir(fixtures.join(vendor)).unwrap() {
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let Ok(page) = serde_json::from_str::<Value>(&text) else { continue };

@@ -24,11 +24,11 @@ use crate::{
 
 /// An event with the fields that a search sees before props are applied.
 #[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) sourcetype: String,
-    pub(super) fields: BTreeMap<String, Vec<String>>,
+pub(crate) struct Sent {
+    pub(crate) sourcetype: String,
+    pub(crate) fields: BTreeMap<String, Vec<String>>,
     /// Fields of the index: Splunk's own and HEC's `fields`.
-    pub(super) indexed: BTreeSet<String>,
+    pub(crate) indexed: BTreeSet<String>,
 }
 
 impl Sent {
@@ -128,7 +128,7 @@ async fn rounds(vendor: Vendor, bodies: &[String], splunk: &MockServer) {
 
 /// Every message of the samples, changed ones among them, rows that are restated and vanish, the
 /// licence, and health events.
-pub(super) async fn all() -> Vec<Sent> {
+pub(crate) async fn all() -> Vec<Sent> {
     let splunk = MockServer::start().await;
     let accepted = answer(200, "{\"text\":\"Success\",\"code\":0}".to_owned());
     Mock::given(path("/services/collector/event")).respond_with(accepted).mount(&splunk).await;
