@@ -35,7 +35,7 @@ fn blocks(page: &Path, language: &str) -> Vec<String> {
                 blocks.push(String::new());
             }
             Some(_) => inside = false,
-            None if inside => *blocks.last_mut().unwrap() += &format!("{line}\n"),
+            None if inside => blocks.last_mut().unwrap().extend([line, "\n"]),
             None => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     path::{Path, PathBuf},
 };
 
@@ -207,7 +208,7 @@ fn properties() -> String {
         };
         let streams = streams.join(" ");
         let expression = format!(r"^[^|]*LEEF:2\.0\|.*?\^{key}=([^\^]+)");
-        table.push_str(&format!("Postrider {key},{kind},{key},{streams},{expression}\n"));
+        writeln!(table, "Postrider {key},{kind},{key},{streams},{expression}").unwrap();
     }
     table
 }

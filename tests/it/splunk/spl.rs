@@ -92,10 +92,7 @@ fn listed(text: &str) -> Names {
 
 /// What `stats` and its like read, and what they leave.
 fn aggregated(text: &str) -> (Names, Names) {
-    let (what, by) = match regex(r"\bby\b").find(text) {
-        Some(found) => (&text[..found.start()], &text[found.end()..]),
-        None => (text, ""),
-    };
+    let (what, by) = text.split_once(" by ").unwrap_or((text, ""));
     let by = regex(r"\w+=\S+").replace_all(by, "").into_owned();
     let by = listed(&by);
     let function = regex(r"(\w+)\(([^)]*)\)(?:\s+as\s+(\w+))?");
