@@ -75,7 +75,7 @@ fn all_events() -> Vec<Event> {
     let ended = json!({"kind": "gap", "state": "closed", "ended": "2026-11-21T11:00:00Z"});
     events.push(samples::event(Stream::Health, &ended, &json!({})));
     let usage = json!({"usage": {"share": 0.5, "burn_rate_30d": 7}});
-    events.push(samples::event(Stream::Entitlement, &json!({}), &usage));
+    events.push(samples::event(Stream::Entitlement, &json!({"license_end": ""}), &usage));
     for (vendor, list, stream) in
         [("etd", "/data/messages", Stream::Messages), ("ser", "/applicationUsers", Stream::Summary)]
     {
