@@ -18,6 +18,7 @@ use crate::{
     },
     format::{
         fields::{self, Kind},
+        rfc3164::Rfc3164,
         rfc5424::Rfc5424,
     },
 };
@@ -39,10 +40,13 @@ fn rows(table: &str) -> Vec<Vec<&str>> {
     rows.inspect(|row| assert_eq!(row.len(), columns, "{row:?}")).collect()
 }
 
-/// The syslog message as QRadar gets it.
+/// The syslog message as QRadar gets it: with either header.
 fn message(event: &Event, version: Leef) -> String {
     let mut out = Vec::new();
-    Rfc5424::new("collector", 32473).append(event, &mut out);
+    match version {
+        Leef::V1 => Rfc5424::new("collector", 32473).append(event, &mut out),
+        Leef::V2 => Rfc3164::new("collector", Payload::Leef(version)).append(event, &mut out),
+    }
     String::from_utf8(out).unwrap() + &body(event, Payload::Leef(version), usize::MAX).unwrap()
 }
 
