@@ -85,6 +85,24 @@ fn syslog(bencher: Bencher<'_, '_>, payload: Payload) {
     });
 }
 
+/// The least that a format which reads the event can cost: its JSON gone through, and nothing kept.
+#[divan::bench]
+fn json_skipped(bencher: Bencher<'_, '_>) {
+    each(bencher, |event, _| {
+        serde_json::from_str::<serde::de::IgnoredAny>(&event.json).expect("JSON");
+    });
+}
+
+/// What the others are measured by: the event's JSON read, and written anew.
+#[divan::bench]
+fn json_written(bencher: Bencher<'_, '_>) {
+    each(bencher, |event, out| {
+        let read: serde_json::Value = serde_json::from_str(&event.json).expect("JSON");
+        serde_json::to_writer(out, &read).expect("it has room");
+    });
+}
+
+/// JSON is stored as it is sent: this is a copy.
 #[divan::bench]
 fn json_line(bencher: Bencher<'_, '_>) {
     each(bencher, |event, out| json::one_line(&event.json, out));

@@ -247,6 +247,11 @@ fn short(bytes: &[u8]) -> u32 {
 
 /// The members of an object in their order, duplicates included; `None` for anything else.
 pub fn object(value: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
+    object_of(value.get())
+}
+
+/// The same of a text that begins with the object.
+pub fn object_of(json: &str) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
     struct Members;
     impl<'de> Visitor<'de> for Members {
         type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
@@ -263,10 +268,10 @@ pub fn object(value: &RawValue) -> Option<Vec<(Cow<'_, str>, &RawValue)>> {
             Ok(members)
         }
     }
-    if !value.get().starts_with('{') {
+    if !json.starts_with('{') {
         return None;
     }
-    serde_json::Deserializer::from_str(value.get()).deserialize_map(Members).ok()
+    serde_json::Deserializer::from_str(json).deserialize_map(Members).ok()
 }
 
 /// A member's name, borrowed where it has no escapes.

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::domain::event::Event;
 
-const STYLE: Style = Style { separator: b' ', escape, key };
+const STYLE: Style = Style { separator: b' ', special: *br"\=", escape, key };
 
 /// Appends the event in at most `room` bytes. `Err` has the fewest bytes that it can be made; nothing is
 /// appended then.

@@ -233,4 +233,6 @@ pub(super) fn title(stream: Stream) -> &'static str {
     }
 }
 
+#[cfg(test)]
+pub(super) use derived::VERDICTS;
 pub(super) use derived::{THREATS, is_threat, severity};

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{config::Leef, domain::event::Event};
 
-const V1: Style = Style { separator: b'\t', escape: pairs::plain, key };
-const V2: Style = Style { separator: b'^', escape: without_caret, key };
+const V1: Style = Style { separator: b'\t', special: [0; 2], escape: pairs::plain, key };
+const V2: Style = Style { separator: b'^', special: *b"^^", escape: without_caret, key };
 
 /// QRadar's own limit of a user's name.
 const LONGEST_USER: usize = 255;

@@ -13,6 +13,8 @@ use super::{
 /// How a format writes pairs.
 pub(super) struct Style {
     pub(super) separator: u8,
+    /// Printable ASCII that `escape` does not write as it is.
+    pub(super) special: [u8; 2],
     pub(super) escape: fn(char, &mut Vec<u8>),
     pub(super) key: fn(&Field) -> Option<Key>,
 }
@@ -172,11 +174,12 @@ impl Line<'_> {
         let mut written =
             Written { field: 0, bytes: 0, elements: 0, of, characters: 0, is_cut: false };
         for element in texts.iter().take(most) {
-            let shown = match element.parse::<Timestamp>() {
-                Ok(time) if kind == Kind::Time && key.milliseconds => {
-                    Cow::Owned(time.as_millisecond().to_string())
-                }
-                _ => Cow::Borrowed(&**element),
+            let time = (kind == Kind::Time && key.milliseconds)
+                .then(|| element.parse::<Timestamp>().ok())
+                .flatten();
+            let shown = match time {
+                Some(time) => Cow::Owned(time.as_millisecond().to_string()),
+                None => Cow::Borrowed(&**element),
             };
             let length = trimmed(&shown).chars().count() + ", ".len();
             if written.elements > 0 {
@@ -206,14 +209,33 @@ impl Line<'_> {
     /// were, and whether there were more. An escape is one character, so none is cut.
     fn text(&mut self, text: &str, most: usize) -> (usize, bool) {
         let whole = trimmed(text);
-        let end = whole.char_indices().nth(most).map_or(whole.len(), |(at, _)| at);
+        // No text has more characters than bytes.
+        let end = if whole.len() <= most {
+            whole.len()
+        } else {
+            whole.char_indices().nth(most).map_or(whole.len(), |(at, _)| at)
+        };
         let (kept, left) = whole.split_at(end);
         let mut count = 0;
-        for character in trimmed(kept).chars() {
+        let mut rest = trimmed(kept);
+        loop {
+            let (as_it_is, from) = rest.split_at(self.as_it_is(rest));
+            self.out.extend_from_slice(as_it_is.as_bytes());
+            count += as_it_is.len();
+            let mut characters = from.chars();
+            let Some(character) = characters.next() else { break };
             (self.style.escape)(character, self.out);
             count += 1;
+            rest = characters.as_str();
         }
         (count, !left.is_empty())
+    }
+
+    /// How many bytes at a text's beginning are printable ASCII that is written as it is.
+    fn as_it_is(&self, text: &str) -> usize {
+        let [one, other] = self.style.special;
+        let plain = |byte: u8| matches!(byte, b' '..=b'~') && byte != one && byte != other;
+        text.bytes().position(|byte| !plain(byte)).unwrap_or(text.len())
     }
 }
 

@@ -73,7 +73,7 @@ fn ecs(event: &Event) -> String {
         tree.member_text(&["labels", key], value);
     }
     whole(&view, &mut tree, &["postrider"], &[record_name(event.origin.stream)]);
-    tree.finish()
+    tree.finish(2 * event.json.len())
 }
 
 /// Where the vendor's own members are in ECS.
@@ -126,7 +126,7 @@ fn ocsf(event: &Event) -> String {
         });
     }
     whole(&view, &mut tree, &["unmapped", "postrider"], &["unmapped", "record"]);
-    tree.finish()
+    tree.finish(2 * event.json.len())
 }
 
 /// Informational, low, medium, high, critical.

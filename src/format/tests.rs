@@ -1,4 +1,5 @@
 mod hostile;
+mod qradar;
 mod readers;
 mod samples;
 mod short;

@@ -24,8 +24,7 @@ struct Member<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn new(event: &'a Event) -> Self {
-        let whole: Option<&RawValue> = serde_json::from_str(&event.json).ok();
-        Self { event, top: whole.map(members).unwrap_or_default() }
+        Self { event, top: members(&event.json) }
     }
 
     /// The names of the vendor's own members, with their values.
@@ -66,7 +65,7 @@ impl<'a> View<'a> {
 
     /// Calls `with` for each element of the list at a path, or for the one thing in its place.
     pub(super) fn each(&self, path: &str, mut with: impl FnMut(Element<'a>)) {
-        each(&self.top, path, &mut |value| with(Element(members(value))));
+        each(&self.top, path, &mut |value| with(Element(members(value.get()))));
     }
 }
 
@@ -87,8 +86,8 @@ impl<'a> Element<'a> {
     }
 }
 
-fn members(value: &RawValue) -> Vec<Member<'_>> {
-    let members = fingerprint::object(value).unwrap_or_default().into_iter();
+fn members(json: &str) -> Vec<Member<'_>> {
+    let members = fingerprint::object_of(json).unwrap_or_default().into_iter();
     members.map(|(name, value)| Member { name, value, inside: OnceCell::new() }).collect()
 }
 
@@ -106,7 +105,7 @@ fn each<'a>(members: &[Member<'a>], path: &str, with: &mut dyn FnMut(&'a RawValu
     match (is_list, rest) {
         (false, None) => with(member.value),
         (false, Some(rest)) => {
-            let inside = member.inside.get_or_init(|| self::members(member.value));
+            let inside = member.inside.get_or_init(|| self::members(member.value.get()));
             each(inside, rest, with);
         }
         (true, rest) => {
@@ -115,7 +114,7 @@ fn each<'a>(members: &[Member<'a>], path: &str, with: &mut dyn FnMut(&'a RawValu
             for element in elements {
                 match rest {
                     None => with(element),
-                    Some(rest) => each(&self::members(element), rest, with),
+                    Some(rest) => each(&self::members(element.get()), rest, with),
                 }
             }
         }

@@ -23,8 +23,8 @@ use crate::harness::{Home, etd, hec, ser};
 
 const SEARCH: &str = "/v1/messages/search";
 const SUMMARY: &str = "/v1/sercustomer/report/summary";
-const START: &str = "2026-11-20T08:00:00Z";
-const END: &str = "2026-11-20T10:00:00Z";
+pub(crate) const START: &str = "2026-11-20T08:00:00Z";
+pub(crate) const END: &str = "2026-11-20T10:00:00Z";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Vendor {
@@ -102,13 +102,13 @@ async fn run_with(
     running.ended().await
 }
 
-fn after(hours: i64) -> Timestamp {
+pub(crate) fn after(hours: i64) -> Timestamp {
     let end: Timestamp = END.parse().unwrap();
     end.checked_add(SignedDuration::from_hours(hours)).unwrap()
 }
 
 /// Serves these bodies one after the other, the last one for good.
-async fn serve(vendor: Vendor, server: &MockServer, bodies: &[String]) {
+pub(crate) async fn serve(vendor: Vendor, server: &MockServer, bodies: &[String]) {
     for (priority, body) in (1..).zip(bodies) {
         let verb = if vendor == Vendor::Etd { "POST" } else { "GET" };
         let mock = Mock::given(method(verb))

@@ -9,7 +9,7 @@ use crate::{
 
 /// The vendor's words for verdicts that are known, by how severe they are (0 to 10). Unknown ones
 /// pass through as texts, but never become a part of an event's class.
-const VERDICTS: [(&str, u8); 8] = [
+pub(in crate::format) const VERDICTS: [(&str, u8); 8] = [
     ("malicious", 10),
     ("phishing", 9),
     ("bec", 9),

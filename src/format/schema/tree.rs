@@ -60,8 +60,9 @@ impl Tree {
         node.fill(json);
     }
 
-    pub(super) fn finish(self) -> String {
-        let mut out = String::with_capacity(4096);
+    /// The object; `length` is about how long it will be.
+    pub(super) fn finish(self, length: usize) -> String {
+        let mut out = String::with_capacity(length);
         self.0.write(&mut out);
         out
     }
@@ -129,6 +130,6 @@ impl Node {
 
 /// A text as a JSON string. DEL, the last control character that JSON allows raw, is escaped.
 pub(in crate::format) fn quoted(text: &str) -> String {
-    let json = serde_json::Value::from(text).to_string();
+    let json = serde_json::to_string(text).expect("a text is always JSON");
     if json.contains('\u{7f}') { json.replace('\u{7f}', r"\u007f") } else { json }
 }

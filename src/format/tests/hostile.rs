@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Subjects as JSON has them.
-fn subjects() -> Vec<String> {
+pub(super) fn subjects() -> Vec<String> {
     let plain = [
         "two\nlines",
         "two\r\nlines",
