@@ -202,14 +202,17 @@ impl Line<'_> {
         self.out.push(b'=');
     }
 
-    /// Appends a text of at most so many characters, without white space at its ends: how many those
-    /// were, and whether there were more. An escape is one character, so none is cut.
+    /// Appends a text of at most so many characters, without white space or separators at its ends:
+    /// how many those were, and whether there were more. An escape is one character, so none is cut.
     fn text(&mut self, text: &str, most: usize) -> (usize, bool) {
-        let whole = trimmed(text);
+        // What becomes a space at the end of a line would be lost at receivers.
+        let separator = char::from(self.style.separator);
+        let ends = |c: char| c.is_whitespace() || c.is_control() || c == separator;
+        let whole = text.trim_matches(ends);
         let end = whole.char_indices().nth(most).map_or(whole.len(), |(at, _)| at);
         let (kept, left) = whole.split_at(end);
         let mut count = 0;
-        for character in trimmed(kept).chars() {
+        for character in kept.trim_matches(ends).chars() {
             (self.style.escape)(character, self.out);
             count += 1;
         }
