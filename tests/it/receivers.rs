@@ -1,7 +1,7 @@
 //! The syslog sink against rsyslog and syslog-ng: what they understand by their own parsers is what
 //! was sent, whatever an e-mail's sender wrote.
 
-use std::io::Write;
+use std::{io::Write, time::Duration};
 
 use postrider::config::{Leef, Payload};
 
@@ -104,6 +104,7 @@ async fn datagrams_arrive_as_they_were_sent_or_not_at_all() {
     for program in [Program::Rsyslog, Program::SyslogNg] {
         for payload in [Payload::Json, Payload::Cef, Payload::Leef(Leef::V2)] {
             let Some(mut receiver) = Receiver::start(program).await else { return };
+            receiver.patience = Duration::from_secs(1);
             let mut settings = receiver.settings(Way::Udp);
             settings.payload = payload;
             let sink = sink(&settings);

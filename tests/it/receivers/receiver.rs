@@ -22,7 +22,6 @@ use crate::pki::{Identity, Pki};
 
 const LOOK: Duration = Duration::from_millis(10);
 
-/// How long nothing may come before nothing more is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What `deploy/syslog` lets both receive: 64 KiB.
@@ -66,6 +65,8 @@ pub(super) struct Received {
 /// Killed when it goes.
 pub(super) struct Receiver {
     pub(super) program: Program,
+    /// How long nothing may come before nothing more is waited for.
+    pub(super) patience: Duration,
     directory: tempfile::TempDir,
     pki: Pki,
     client: Identity,
@@ -105,7 +106,8 @@ impl Receiver {
             ));
             return None;
         };
-        let mut receiver = Self { program, directory, pki, client, ports, child };
+        let mut receiver =
+            Self { program, patience: PATIENCE, directory, pki, client, ports, child };
         receiver.wait_until_up().await;
         Some(receiver)
     }
@@ -157,7 +159,7 @@ impl Receiver {
         let mut text = Vec::new();
         let mut file = None;
         let (mut lines, mut since) = (0, Instant::now());
-        while lines < count && since.elapsed() < PATIENCE {
+        while lines < count && since.elapsed() < self.patience {
             if file.is_none() {
                 file = File::open(self.directory.path().join("received.jsonl")).ok();
             }
@@ -287,12 +289,18 @@ fn spawn(program: Program, directory: &Path) -> Option<Child> {
         Program::Rsyslog => vec![Command::new("/usr/sbin/rsyslogd")],
         Program::SyslogNg => vec![Command::new("/usr/sbin/syslog-ng"), unpacked()],
     };
+    let path = |name: &str| directory.join(name);
     commands.iter_mut().find_map(|command| {
+        command.arg("-f").arg(path("configuration"));
         match program {
-            Program::Rsyslog => command.args(["-n", "-i", "pid", "-f", "configuration"]),
+            Program::Rsyslog => command.arg("-n").arg("-i").arg(path("pid")),
             Program::SyslogNg => command
-                .args(["-F", "--no-caps", "-p", "pid", "-R", "persist", "-c", "control"])
-                .args(["-f", "configuration"]),
+                .args(["-F", "--no-caps", "-p"])
+                .arg(path("pid"))
+                .arg("-R")
+                .arg(path("persist"))
+                .arg("-c")
+                .arg(path("control")),
         };
         command.current_dir(directory).stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log.try_clone().unwrap());

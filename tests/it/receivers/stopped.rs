@@ -1,1 +1,171 @@
-//! later
+//! Receivers that are stopped (SIGTERM) and killed (SIGKILL), and come again.
+//!
+//! What a receiver's kernel has acknowledged, and the connection still standing a moment later, counts
+//! as delivered. A receiver that is asked to end works off what it has read, and closing the connection
+//! tells us of the rest. One that is killed loses what it has read and not written: that no sender
+//! can see.
+
+use std::{cell::Cell, collections::BTreeSet, ops::Range, time::Duration};
+
+use postrider::{fault::Kind, sink::syslog::Syslog};
+use tokio::time::sleep;
+
+use super::{
+    events::{self, BATCH, assert_meant, send, sink},
+    receiver::{Program, Receiver, Way},
+};
+
+const EVENTS: usize = 10_000;
+
+const WAYS: [Way; 2] = [Way::Octets, Way::Tls];
+
+async fn assert_all_once(receiver: &mut Receiver, way: Way) {
+    let received = receiver.all(EVENTS).await;
+    assert_eq!(received.len(), EVENTS);
+    let settings = receiver.settings(way);
+    for (seq, received) in received.iter().enumerate() {
+        assert_meant(receiver.program, received, seq, &settings);
+    }
+}
+
+async fn killed_between_batches(program: Program) {
+    for way in WAYS {
+        let Some(mut receiver) = Receiver::start(program).await else { return };
+        let sink = sink(&receiver.settings(way));
+        for start in (0..EVENTS).step_by(BATCH) {
+            let events = start..start + BATCH;
+            if start % 2500 == 0 {
+                // What its kernel has, the receiver has not yet; wait for that before the blow.
+                assert_eq!(receiver.received(start).await.len(), start);
+                receiver.kill();
+                let fault = send(&sink, events.clone()).await.unwrap_err();
+                assert!(matches!(fault.kind, Kind::Transient { .. }), "{}", fault.chain());
+                receiver.restart().await;
+            }
+            send(&sink, events).await.unwrap();
+        }
+        assert_all_once(&mut receiver, way).await;
+    }
+}
+
+async fn killed_within_a_batch(program: Program) {
+    for way in WAYS {
+        let Some(mut receiver) = Receiver::start(program).await else { return };
+        let sink = sink(&receiver.settings(way));
+        send(&sink, 0..BATCH).await.unwrap();
+        assert_eq!(receiver.received(BATCH).await.len(), BATCH);
+        // All the rest in one batch is more than the kernels' buffers hold, so that some of it is
+        // still here when the receiver dies, and some of it is with one that never read it.
+        receiver.freeze();
+        let (outcome, ()) = tokio::join!(send(&sink, BATCH..EVENTS), async {
+            sleep(Duration::from_millis(500)).await;
+            receiver.kill();
+        });
+        let fault = outcome.unwrap_err();
+        assert!(matches!(fault.kind, Kind::Transient { .. }), "{}", fault.chain());
+        receiver.restart().await;
+        send(&sink, BATCH..EVENTS).await.unwrap();
+        assert_all_once(&mut receiver, way).await;
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Blow {
+    Stop,
+    Kill,
+}
+
+/// Sends without a pause, each batch again until it was accepted; tells how far it is.
+async fn keep_sending(sink: &Syslog, accepted: &Cell<usize>) {
+    let batch = 100;
+    for start in (0..EVENTS).step_by(batch) {
+        while send(sink, start..start + batch).await.is_err() {
+            sleep(Duration::from_millis(10)).await;
+        }
+        accepted.set(start + batch);
+    }
+}
+
+/// Four times while events come. For each blow the events that were accepted and not seen at the
+/// receiver.
+async fn strike(receiver: &mut Receiver, accepted: &Cell<usize>, blow: Blow) -> Vec<Range<usize>> {
+    let mut in_doubt = Vec::new();
+    for count in 1..=4 {
+        let seqs = events::seqs(EVENTS);
+        let seen = receiver.received(count * EVENTS / 5).await;
+        let seen = seen.iter().map(|received| seqs[received.event_id().unwrap()]).max();
+        match blow {
+            Blow::Stop => receiver.stop().await,
+            Blow::Kill => receiver.kill(),
+        }
+        in_doubt.push(seen.unwrap() + 1..accepted.get());
+        receiver.restart().await;
+    }
+    in_doubt
+}
+
+async fn in_the_midst(program: Program, blow: Blow) {
+    for way in WAYS {
+        let Some(mut receiver) = Receiver::start(program).await else { return };
+        let settings = receiver.settings(way);
+        let sink = sink(&settings);
+        let accepted = Cell::new(0);
+        let ((), in_doubt) =
+            tokio::join!(keep_sending(&sink, &accepted), strike(&mut receiver, &accepted, blow));
+        let seqs = events::seqs(EVENTS);
+        let mut missing: BTreeSet<usize> = (0..EVENTS).collect();
+        let received = receiver.all(EVENTS).await;
+        for received in &received {
+            let seq = seqs[received.event_id().expect("a message of ours")];
+            missing.remove(&seq);
+            assert_meant(program, received, seq, &settings);
+        }
+        let doubles = received.len() + missing.len() - EVENTS;
+        println!("{program:?} {way:?} {blow:?}: {} lost, {doubles} twice", missing.len());
+        if blow == Blow::Stop {
+            assert!(missing.is_empty(), "{missing:?}");
+        }
+        let is_in_doubt = |seq: &usize| in_doubt.iter().any(|range| range.contains(seq));
+        assert!(missing.iter().all(is_in_doubt), "{missing:?} not within {in_doubt:?}");
+    }
+}
+
+#[tokio::test]
+async fn killing_rsyslog_between_batches_loses_nothing_and_doubles_nothing() {
+    killed_between_batches(Program::Rsyslog).await;
+}
+
+#[tokio::test]
+async fn killing_syslog_ng_between_batches_loses_nothing_and_doubles_nothing() {
+    killed_between_batches(Program::SyslogNg).await;
+}
+
+#[tokio::test]
+async fn killing_rsyslog_within_a_batch_loses_nothing() {
+    killed_within_a_batch(Program::Rsyslog).await;
+}
+
+#[tokio::test]
+async fn killing_syslog_ng_within_a_batch_loses_nothing() {
+    killed_within_a_batch(Program::SyslogNg).await;
+}
+
+#[tokio::test]
+async fn stopping_rsyslog_while_events_come_loses_nothing() {
+    in_the_midst(Program::Rsyslog, Blow::Stop).await;
+}
+
+#[tokio::test]
+async fn stopping_syslog_ng_while_events_come_loses_nothing() {
+    in_the_midst(Program::SyslogNg, Blow::Stop).await;
+}
+
+#[tokio::test]
+async fn killing_rsyslog_while_events_come_loses_only_what_it_had_read() {
+    in_the_midst(Program::Rsyslog, Blow::Kill).await;
+}
+
+#[tokio::test]
+async fn killing_syslog_ng_while_events_come_loses_only_what_it_had_read() {
+    in_the_midst(Program::SyslogNg, Blow::Kill).await;
+}
