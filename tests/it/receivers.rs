@@ -16,6 +16,7 @@ mod limits;
 mod parsers;
 mod receiver;
 mod stopped;
+mod table;
 
 /// Of each payload.
 const EVENTS: usize = 3_500;
@@ -114,7 +115,7 @@ async fn datagrams_arrive_as_they_were_sent_or_not_at_all() {
             let received = receiver.all(EVENTS).await;
             let lost = EVENTS - received.len();
             println!("{program:?} {payload:?}: {lost} of {EVENTS} datagrams lost");
-            let seqs = events::seqs(EVENTS);
+            let seqs = events::seqs();
             let mut before = None;
             for received in &received {
                 let seq = seqs[received.event_id().expect("a message of ours")];

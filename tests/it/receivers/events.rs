@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     ops::Range,
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
@@ -26,10 +26,11 @@ pub(super) const BATCH: usize = 500;
 /// As JSON, one a line.
 pub(super) const SUBJECTS: &str = include_str!("../../fixtures/hostile/subjects.jsonl");
 
+static LISTED: LazyLock<Vec<&str>> = LazyLock::new(|| SUBJECTS.lines().collect());
+
 /// A record of ETD with one hostile text as the subject, and others where a sender may write, too.
 pub(super) fn record(seq: usize) -> String {
-    let subjects: Vec<&str> = SUBJECTS.lines().collect();
-    let text = |shift: usize| subjects[(seq + shift) % subjects.len()];
+    let text = |shift: usize| LISTED[(seq + shift) % LISTED.len()];
     format!(
         r#"{{"id":"m{seq}","timestamp":"2026-11-20T08:00:00Z","subject":{},"fromAddress":"a@example.com","senderName":{},"mailboxes":["b@example.com"],"urls":[{},"https://example.com/?a=b|c"],"attachments":[{{"filename":{}}}],"verdict":{{"latestVerdict":"{}"}},"n":1.10}}"#,
         text(0),
@@ -41,20 +42,25 @@ pub(super) fn record(seq: usize) -> String {
 }
 
 pub(super) fn event(seq: usize) -> Event {
+    let verdict = if seq.is_multiple_of(10) { "phishing" } else { "neutral" };
+    event_of(Stream::Messages, seq, &record(seq), Some(verdict))
+}
+
+/// An event of a record's JSON.
+pub(super) fn event_of(stream: Stream, seq: usize, record: &str, verdict: Option<&str>) -> Event {
     let source = "etd-us".parse().unwrap();
-    let id = EventId::new(&source, Stream::Messages, &format!("m{seq}"), 1);
-    let record = record(seq);
+    let id = EventId::new(&source, stream, &format!("m{seq}"), 1);
     let own = format!(
         r#"{{"postrider":{{"event_id":"{id}","schema":1,"source":"etd-us","revision":1,"change":"new"}},"#
     );
     Event {
-        origin: Arc::new(Origin { source, stream: Stream::Messages, tags: BTreeMap::new() }),
+        origin: Arc::new(Origin { source, stream, tags: BTreeMap::new() }),
         seq: seq as u64,
         id,
         revision: 1,
         change: Change::New,
         time_ms: 1_795_600_000_000 + i64::try_from(seq).unwrap(),
-        verdict: Some(if seq.is_multiple_of(10) { "phishing" } else { "neutral" }.into()),
+        verdict: verdict.map(Into::into),
         json: format!("{own}{}", record.strip_prefix('{').unwrap()).into(),
     }
 }
@@ -139,7 +145,35 @@ pub(super) fn assert_meant(
     }
 }
 
-/// The first events' numbers by their ids.
-pub(super) fn seqs(count: usize) -> HashMap<String, usize> {
-    (0..count).map(|seq| (event(seq).id.to_string(), seq)).collect()
+/// The events' numbers by their ids.
+pub(super) fn seqs() -> &'static HashMap<String, usize> {
+    static SEQS: LazyLock<HashMap<String, usize>> =
+        LazyLock::new(|| (0..10_000).map(|seq| (event(seq).id.to_string(), seq)).collect());
+    &SEQS
+}
+
+/// JSON without halves of surrogate pairs, which no text can hold: each of a half's three bytes is
+/// told as U+FFFD.
+pub(super) fn whole(json: &str) -> String {
+    let mut out = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let unit = |text: &str| {
+            let hex = text.strip_prefix("\\u")?.get(..4)?;
+            u16::from_str_radix(hex, 16).ok()
+        };
+        let (before, escape) = rest.split_at(at);
+        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (None, _) => 2,
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => 6,
+        };
+        out.push_str(before);
+        match unit(escape) {
+            Some(0xd800..=0xdfff) if length == 6 => out.push_str("\\ufffd\\ufffd\\ufffd"),
+            _ => out.push_str(&escape[..length]),
+        }
+        rest = &escape[length..];
+    }
+    out + rest
 }

@@ -91,7 +91,7 @@ async fn keep_sending(sink: &Syslog, accepted: &Cell<usize>) {
 async fn strike(receiver: &mut Receiver, accepted: &Cell<usize>, blow: Blow) -> Vec<Range<usize>> {
     let mut in_doubt = Vec::new();
     for count in 1..=4 {
-        let seqs = events::seqs(EVENTS);
+        let seqs = events::seqs();
         let seen = receiver.received(count * EVENTS / 5).await;
         let seen = seen.iter().map(|received| seqs[received.event_id().unwrap()]).max();
         match blow {
@@ -112,7 +112,7 @@ async fn in_the_midst(program: Program, blow: Blow) {
         let accepted = Cell::new(0);
         let ((), in_doubt) =
             tokio::join!(keep_sending(&sink, &accepted), strike(&mut receiver, &accepted, blow));
-        let seqs = events::seqs(EVENTS);
+        let seqs = events::seqs();
         let mut missing: BTreeSet<usize> = (0..EVENTS).collect();
         let received = receiver.all(EVENTS).await;
         for received in &received {
