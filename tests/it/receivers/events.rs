@@ -20,6 +20,7 @@ use postrider::{
 };
 
 use super::receiver::{Program, Received};
+use crate::records::Line;
 
 pub(super) const BATCH: usize = 500;
 
@@ -152,28 +153,23 @@ pub(super) fn seqs() -> &'static HashMap<String, usize> {
     &SEQS
 }
 
-/// JSON without halves of surrogate pairs, which no text can hold: each of a half's three bytes is
-/// told as U+FFFD.
-pub(super) fn whole(json: &str) -> String {
-    let mut out = String::new();
-    let mut rest = json;
-    while let Some(at) = rest.find('\\') {
-        let unit = |text: &str| {
-            let hex = text.strip_prefix("\\u")?.get(..4)?;
-            u16::from_str_radix(hex, 16).ok()
-        };
-        let (before, escape) = rest.split_at(at);
-        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
-            (None, _) => 2,
-            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
-            (Some(_), _) => 6,
-        };
-        out.push_str(before);
-        match unit(escape) {
-            Some(0xd800..=0xdfff) if length == 6 => out.push_str("\\ufffd\\ufffd\\ufffd"),
-            _ => out.push_str(&escape[..length]),
-        }
-        rest = &escape[length..];
+/// The event of a message's first version that the file sink has as a line.
+pub(super) fn event_of_line(line: &Line) -> Event {
+    let own = &line.json["postrider"];
+    let source = own["source"].as_str().unwrap().parse().unwrap();
+    let id = EventId::new(&source, Stream::Messages, own["record_id"].as_str().unwrap(), 1);
+    assert_eq!(id.to_string(), line.id());
+    let time: Timestamp = line.json["timestamp"].as_str().unwrap().parse().unwrap();
+    Event {
+        origin: Arc::new(Origin { source, stream: Stream::Messages, tags: BTreeMap::new() }),
+        seq: 0,
+        id,
+        revision: 1,
+        change: Change::New,
+        time_ms: time.as_millisecond(),
+        verdict: line.json["verdict"]["latestVerdict"]
+            .as_str()
+            .map(|word| word.to_lowercase().into()),
+        json: line.text.as_str().into(),
     }
-    out + rest
 }

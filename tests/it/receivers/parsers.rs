@@ -19,7 +19,7 @@ use super::{
     events::{self, SUBJECTS, body},
     table::{self, Row},
 };
-use crate::samples::Vendor;
+use crate::{records::whole, samples::Vendor};
 
 type Pairs = BTreeMap<String, String>;
 
@@ -87,7 +87,7 @@ fn hostile() -> Vec<Event> {
 fn assert_fields(events: &[Event], all: &[Pairs], payload: Payload) {
     let mut compared = 0;
     for (event, pairs) in events.iter().zip(all) {
-        let record: Value = serde_json::from_str(&events::whole(&event.json)).unwrap();
+        let record: Value = serde_json::from_str(&whole(&event.json)).unwrap();
         let rows = table::rows(event.origin.stream);
         let truncated = pairs.get("truncated").map_or("", String::as_str);
         for row in &rows {

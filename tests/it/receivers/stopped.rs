@@ -7,6 +7,7 @@
 
 use std::{cell::Cell, collections::BTreeSet, ops::Range, time::Duration};
 
+use futures_util::future::join_all;
 use postrider::{fault::Kind, sink::syslog::Syslog};
 use tokio::time::sleep;
 
@@ -28,45 +29,41 @@ async fn assert_all_once(receiver: &mut Receiver, way: Way) {
     }
 }
 
-async fn killed_between_batches(program: Program) {
-    for way in WAYS {
-        let Some(mut receiver) = Receiver::start(program).await else { return };
-        let sink = sink(&receiver.settings(way));
-        for start in (0..EVENTS).step_by(BATCH) {
-            let events = start..start + BATCH;
-            if start % 2500 == 0 {
-                // What its kernel has, the receiver has not yet; wait for that before the blow.
-                assert_eq!(receiver.received(start).await.len(), start);
-                receiver.kill();
-                let fault = send(&sink, events.clone()).await.unwrap_err();
-                assert!(matches!(fault.kind, Kind::Transient { .. }), "{}", fault.chain());
-                receiver.restart().await;
-            }
-            send(&sink, events).await.unwrap();
+async fn killed_between_batches(program: Program, way: Way) {
+    let Some(mut receiver) = Receiver::start(program).await else { return };
+    let sink = sink(&receiver.settings(way));
+    for start in (0..EVENTS).step_by(BATCH) {
+        let events = start..start + BATCH;
+        if start % 2500 == 0 {
+            // What its kernel has, the receiver has not yet; wait for that before the blow.
+            assert_eq!(receiver.received(start).await.len(), start);
+            receiver.kill();
+            let fault = send(&sink, events.clone()).await.unwrap_err();
+            assert!(matches!(fault.kind, Kind::Transient { .. }), "{}", fault.chain());
+            receiver.restart().await;
         }
-        assert_all_once(&mut receiver, way).await;
+        send(&sink, events).await.unwrap();
     }
+    assert_all_once(&mut receiver, way).await;
 }
 
-async fn killed_within_a_batch(program: Program) {
-    for way in WAYS {
-        let Some(mut receiver) = Receiver::start(program).await else { return };
-        let sink = sink(&receiver.settings(way));
-        send(&sink, 0..BATCH).await.unwrap();
-        assert_eq!(receiver.received(BATCH).await.len(), BATCH);
-        // All the rest in one batch is more than the kernels' buffers hold, so that some of it is
-        // still here when the receiver dies, and some of it is with one that never read it.
-        receiver.freeze();
-        let (outcome, ()) = tokio::join!(send(&sink, BATCH..EVENTS), async {
-            sleep(Duration::from_millis(500)).await;
-            receiver.kill();
-        });
-        let fault = outcome.unwrap_err();
-        assert!(matches!(fault.kind, Kind::Transient { .. }), "{}", fault.chain());
-        receiver.restart().await;
-        send(&sink, BATCH..EVENTS).await.unwrap();
-        assert_all_once(&mut receiver, way).await;
-    }
+async fn killed_within_a_batch(program: Program, way: Way) {
+    let Some(mut receiver) = Receiver::start(program).await else { return };
+    let sink = sink(&receiver.settings(way));
+    send(&sink, 0..BATCH).await.unwrap();
+    assert_eq!(receiver.received(BATCH).await.len(), BATCH);
+    // All the rest in one batch is more than the kernels' buffers hold, so that some of it is
+    // still here when the receiver dies, and some of it is with one that never read it.
+    receiver.freeze();
+    let (outcome, ()) = tokio::join!(send(&sink, BATCH..EVENTS), async {
+        sleep(Duration::from_millis(500)).await;
+        receiver.kill();
+    });
+    let fault = outcome.unwrap_err();
+    assert!(matches!(fault.kind, Kind::Transient { .. }), "{}", fault.chain());
+    receiver.restart().await;
+    send(&sink, BATCH..EVENTS).await.unwrap();
+    assert_all_once(&mut receiver, way).await;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +74,7 @@ enum Blow {
 
 /// Sends without a pause, each batch again until it was accepted; tells how far it is.
 async fn keep_sending(sink: &Syslog, accepted: &Cell<usize>) {
-    let batch = 100;
+    let batch = 250;
     for start in (0..EVENTS).step_by(batch) {
         while send(sink, start..start + batch).await.is_err() {
             sleep(Duration::from_millis(10)).await;
@@ -104,68 +101,74 @@ async fn strike(receiver: &mut Receiver, accepted: &Cell<usize>, blow: Blow) -> 
     in_doubt
 }
 
-async fn in_the_midst(program: Program, blow: Blow) {
-    for way in WAYS {
-        let Some(mut receiver) = Receiver::start(program).await else { return };
-        let settings = receiver.settings(way);
-        let sink = sink(&settings);
-        let accepted = Cell::new(0);
-        let ((), in_doubt) =
-            tokio::join!(keep_sending(&sink, &accepted), strike(&mut receiver, &accepted, blow));
-        let seqs = events::seqs();
-        let mut missing: BTreeSet<usize> = (0..EVENTS).collect();
-        let received = receiver.all(EVENTS).await;
-        for received in &received {
-            let seq = seqs[received.event_id().expect("a message of ours")];
-            missing.remove(&seq);
-            assert_meant(program, received, seq, &settings);
-        }
-        let doubles = received.len() + missing.len() - EVENTS;
-        println!("{program:?} {way:?} {blow:?}: {} lost, {doubles} twice", missing.len());
-        if blow == Blow::Stop {
-            assert!(missing.is_empty(), "{missing:?}");
-        }
-        let is_in_doubt = |seq: &usize| in_doubt.iter().any(|range| range.contains(seq));
-        assert!(missing.iter().all(is_in_doubt), "{missing:?} not within {in_doubt:?}");
+async fn in_the_midst(program: Program, blow: Blow, way: Way) {
+    let Some(mut receiver) = Receiver::start(program).await else { return };
+    let settings = receiver.settings(way);
+    let sink = sink(&settings);
+    let accepted = Cell::new(0);
+    let ((), in_doubt) =
+        tokio::join!(keep_sending(&sink, &accepted), strike(&mut receiver, &accepted, blow));
+    let seqs = events::seqs();
+    let mut missing: BTreeSet<usize> = (0..EVENTS).collect();
+    let received = receiver.all(EVENTS).await;
+    for received in &received {
+        let seq = seqs[received.event_id().expect("a message of ours")];
+        missing.remove(&seq);
+        assert_meant(program, received, seq, &settings);
     }
+    let doubles = received.len() + missing.len() - EVENTS;
+    println!("{program:?} {way:?} {blow:?}: {} lost, {doubles} twice", missing.len());
+    if blow == Blow::Stop {
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+    let is_in_doubt = |seq: &usize| in_doubt.iter().any(|range| range.contains(seq));
+    assert!(missing.iter().all(is_in_doubt), "{missing:?} not within {in_doubt:?}");
 }
 
 #[tokio::test]
 async fn killing_rsyslog_between_batches_loses_nothing_and_doubles_nothing() {
-    killed_between_batches(Program::Rsyslog).await;
+    let each = WAYS.map(|way| killed_between_batches(Program::Rsyslog, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn killing_syslog_ng_between_batches_loses_nothing_and_doubles_nothing() {
-    killed_between_batches(Program::SyslogNg).await;
+    let each = WAYS.map(|way| killed_between_batches(Program::SyslogNg, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn killing_rsyslog_within_a_batch_loses_nothing() {
-    killed_within_a_batch(Program::Rsyslog).await;
+    let each = WAYS.map(|way| killed_within_a_batch(Program::Rsyslog, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn killing_syslog_ng_within_a_batch_loses_nothing() {
-    killed_within_a_batch(Program::SyslogNg).await;
+    let each = WAYS.map(|way| killed_within_a_batch(Program::SyslogNg, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn stopping_rsyslog_while_events_come_loses_nothing() {
-    in_the_midst(Program::Rsyslog, Blow::Stop).await;
+    let each = WAYS.map(|way| in_the_midst(Program::Rsyslog, Blow::Stop, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn stopping_syslog_ng_while_events_come_loses_nothing() {
-    in_the_midst(Program::SyslogNg, Blow::Stop).await;
+    let each = WAYS.map(|way| in_the_midst(Program::SyslogNg, Blow::Stop, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn killing_rsyslog_while_events_come_loses_only_what_it_had_read() {
-    in_the_midst(Program::Rsyslog, Blow::Kill).await;
+    let each = WAYS.map(|way| in_the_midst(Program::Rsyslog, Blow::Kill, way));
+    join_all(each).await;
 }
 
 #[tokio::test]
 async fn killing_syslog_ng_while_events_come_loses_only_what_it_had_read() {
-    in_the_midst(Program::SyslogNg, Blow::Kill).await;
+    let each = WAYS.map(|way| in_the_midst(Program::SyslogNg, Blow::Kill, way));
+    join_all(each).await;
 }
