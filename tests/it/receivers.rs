@@ -8,13 +8,15 @@ use postrider::config::{Leef, Payload};
 
 use self::{
     events::{BATCH, SUBJECTS, assert_meant, send, sink},
-    receiver::{Program, Receiver, Way},
+    programs::{Program, Way},
+    receiver::Receiver,
 };
 
 mod binary;
 mod events;
 mod limits;
 mod parsers;
+mod programs;
 mod receiver;
 mod stopped;
 mod table;

@@ -64,12 +64,13 @@ pub(crate) fn whole(json: &str) -> String {
             (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
             (Some(_), _) => 6,
         };
+        let (kept, after) = escape.split_at(length);
         out.push_str(before);
         match unit(escape) {
             Some(0xd800..=0xdfff) if length == 6 => out.push_str("\\ufffd\\ufffd\\ufffd"),
-            _ => out.push_str(&escape[..length]),
+            _ => out.push_str(kept),
         }
-        rest = &escape[length..];
+        rest = after;
     }
     out + rest
 }

@@ -6,7 +6,8 @@ use postrider::config::{Leef, Payload};
 
 use super::{
     events::{self, SUBJECTS, body},
-    receiver::{Program, Received, Receiver, Way},
+    programs::{Program, Way},
+    receiver::{Received, Receiver},
 };
 use crate::{
     check::assert_settled,

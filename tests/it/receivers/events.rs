@@ -19,7 +19,7 @@ use postrider::{
     sink::{Outcome, Sink, syslog::Syslog},
 };
 
-use super::receiver::{Program, Received};
+use super::{programs::Program, receiver::Received};
 use crate::records::Line;
 
 pub(super) const BATCH: usize = 500;

@@ -9,7 +9,8 @@ use postrider::{
 
 use super::{
     events::{self, send, sink},
-    receiver::{LONGEST, Program, Receiver, Way},
+    programs::{Program, Way},
+    receiver::{LONGEST, Receiver},
 };
 
 /// rsyslog's default, which is not quite 8 KiB: a byte more arrives as two messages.

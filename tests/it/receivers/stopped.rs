@@ -13,7 +13,8 @@ use tokio::time::sleep;
 
 use super::{
     events::{self, BATCH, assert_meant, send, sink},
-    receiver::{Program, Receiver, Way},
+    programs::{Program, Way},
+    receiver::Receiver,
 };
 
 const EVENTS: usize = 10_000;

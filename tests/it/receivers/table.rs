@@ -116,8 +116,8 @@ impl Row {
         }
         let joined = shown.join(", ");
         // nsyslog-parser ends a value at an equals sign.
-        let end = if is_cef { None } else { joined.find('=') };
-        Some((key, Some(end.map_or_else(|| joined.clone(), |at| joined[..at].to_owned()))))
+        let seen = if is_cef { &joined } else { joined.split('=').next()? };
+        Some((key, Some(seen.to_owned())))
     }
 
     /// What a path has and the field takes.
