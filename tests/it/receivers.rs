@@ -42,7 +42,7 @@ async fn arrive(program: Program, way: Way, payloads: &[Payload], count: usize) 
             send(&sink, start..start + BATCH).await.unwrap();
         }
         // The next one's connection is read side by side with this one's.
-        receiver.received((sent.len() + 1) * count).await;
+        receiver.arrived((sent.len() + 1) * count).await;
         sent.push(settings);
     }
     let received = receiver.all(sent.len() * count).await;

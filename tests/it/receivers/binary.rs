@@ -84,7 +84,7 @@ async fn the_whole_way(program: Program) {
     home.configure(&all);
     let process = home.start(&["run"]);
     for part in 1..4 {
-        receiver.received(part * count / 2).await;
+        receiver.arrived(part * count / 2).await;
         receiver.stop().await;
         receiver.restart().await;
     }

@@ -133,35 +133,43 @@ impl Receiver {
 
     /// What came, once there are `count` messages, or fewer if no more come.
     pub(super) async fn received(&self, count: usize) -> Vec<Received> {
-        let mut text = Vec::new();
-        let mut file = None;
-        let (mut lines, mut since) = (0, Instant::now());
-        while lines < count && since.elapsed() < self.patience {
-            if file.is_none() {
-                file = File::open(self.directory.path().join("received.jsonl")).ok();
-            }
-            let before = text.len();
-            if let Some(file) = &mut file {
-                file.read_to_end(&mut text).unwrap();
-            }
-            if text.len() > before {
-                lines += memchr::memchr_iter(b'\n', &text[before..]).count();
-                since = Instant::now();
-            } else {
-                sleep(LOOK).await;
-            }
-        }
-        let whole = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);
-        text[..whole].split_inclusive(|byte| *byte == b'\n').map(Received::of).collect()
+        self.arrived(count).await;
+        self.read()
     }
 
     /// All that came in the end. It is stopped, so that nothing can come after.
     pub(super) async fn all(&mut self, count: usize) -> Vec<Received> {
-        self.received(count).await;
+        self.arrived(count).await;
         self.stop().await;
-        // A count that is never reached, but the file no longer grows.
+        self.read()
+    }
+
+    /// Waits for `count` messages, or until no more come.
+    pub(super) async fn arrived(&self, count: usize) {
+        let (mut lines, mut since) = (0, Instant::now());
+        let (mut file, mut text) = (None, Vec::new());
+        while lines < count && since.elapsed() < self.patience {
+            if file.is_none() {
+                file = File::open(self.directory.path().join("received.jsonl")).ok();
+            }
+            text.clear();
+            if let Some(file) = &mut file {
+                file.read_to_end(&mut text).unwrap();
+            }
+            if text.is_empty() {
+                sleep(LOOK).await;
+            } else {
+                lines += memchr::memchr_iter(b'\n', &text).count();
+                since = Instant::now();
+            }
+        }
+    }
+
+    fn read(&self) -> Vec<Received> {
         let text = std::fs::read(self.directory.path().join("received.jsonl")).unwrap_or_default();
-        text.split_inclusive(|byte| *byte == b'\n').map(Received::of).collect()
+        // A line may be on its way into the file.
+        let whole = memchr::memrchr(b'\n', &text).map_or(0, |at| at + 1);
+        text[..whole].split_inclusive(|byte| *byte == b'\n').map(Received::of).collect()
     }
 
     pub(super) fn address(&self, way: Way) -> String {

@@ -19,6 +19,9 @@ use super::{
 
 const EVENTS: usize = 10_000;
 
+/// While a receiver is stopped again and again.
+const FLOW: usize = 5_000;
+
 const WAYS: [Way; 2] = [Way::Octets, Way::Tls];
 
 async fn assert_all_once(receiver: &mut Receiver, way: Way) {
@@ -76,7 +79,7 @@ enum Blow {
 /// Sends without a pause, each batch again until it was accepted; tells how far it is.
 async fn keep_sending(sink: &Syslog, accepted: &Cell<usize>) {
     let batch = 250;
-    for start in (0..EVENTS).step_by(batch) {
+    for start in (0..FLOW).step_by(batch) {
         while send(sink, start..start + batch).await.is_err() {
             sleep(Duration::from_millis(10)).await;
         }
@@ -90,7 +93,7 @@ async fn strike(receiver: &mut Receiver, accepted: &Cell<usize>, blow: Blow) -> 
     let mut in_doubt = Vec::new();
     for count in 1..=4 {
         let seqs = events::seqs();
-        let seen = receiver.received(count * EVENTS / 5).await;
+        let seen = receiver.received(count * FLOW / 5).await;
         let seen = seen.iter().map(|received| seqs[received.event_id().unwrap()]).max();
         match blow {
             Blow::Stop => receiver.stop().await,
@@ -110,14 +113,14 @@ async fn in_the_midst(program: Program, blow: Blow, way: Way) {
     let ((), in_doubt) =
         tokio::join!(keep_sending(&sink, &accepted), strike(&mut receiver, &accepted, blow));
     let seqs = events::seqs();
-    let mut missing: BTreeSet<usize> = (0..EVENTS).collect();
-    let received = receiver.all(EVENTS).await;
+    let mut missing: BTreeSet<usize> = (0..FLOW).collect();
+    let received = receiver.all(FLOW).await;
     for received in &received {
         let seq = seqs[received.event_id().expect("a message of ours")];
         missing.remove(&seq);
         assert_meant(program, received, seq, &settings);
     }
-    let doubles = received.len() + missing.len() - EVENTS;
+    let doubles = received.len() + missing.len() - FLOW;
     println!("{program:?} {way:?} {blow:?}: {} lost, {doubles} twice", missing.len());
     if blow == Blow::Stop {
         assert!(missing.is_empty(), "{missing:?}");
