@@ -205,10 +205,13 @@ impl Line<'_> {
         self.out.push(b'=');
     }
 
-    /// Appends a text of at most so many characters, without white space at its ends: how many those
-    /// were, and whether there were more. An escape is one character, so none is cut.
+    /// Appends a text of at most so many characters, without white space or separators at its ends:
+    /// how many those were, and whether there were more. An escape is one character, so none is cut.
     fn text(&mut self, text: &str, most: usize) -> (usize, bool) {
-        let whole = trimmed(text);
+        // What becomes a space at the end of a line would be lost at receivers.
+        let separator = char::from(self.style.separator);
+        let ends = |c: char| c.is_whitespace() || c.is_control() || c == separator;
+        let whole = text.trim_matches(ends);
         // No text has more characters than bytes.
         let end = if whole.len() <= most {
             whole.len()
@@ -217,7 +220,7 @@ impl Line<'_> {
         };
         let (kept, left) = whole.split_at(end);
         let mut count = 0;
-        let mut rest = trimmed(kept);
+        let mut rest = kept.trim_matches(ends);
         loop {
             let (as_it_is, from) = rest.split_at(self.as_it_is(rest));
             self.out.extend_from_slice(as_it_is.as_bytes());

@@ -41,12 +41,38 @@ fn all_lines(home: &Home) -> Vec<Line> {
     let text = home.read("events.jsonl");
     assert!(text.is_empty() || text.ends_with('\n'), "a torn last line: {:?}", text.len());
     let lines = text.lines().map(|line| {
-        // Half an emoji is passed on as it came, but strict parsers want none.
-        let whole = line.replace("half \\ud83d of", "half of");
-        let json = serde_json::from_str(&whole).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let json =
+            serde_json::from_str(&whole(line)).unwrap_or_else(|error| panic!("{error}: {line}"));
         Line { text: line.to_owned(), json }
     });
     lines.collect()
+}
+
+/// JSON without halves of surrogate pairs, which are passed on as they came, but strict parsers want
+/// none: each of a half's three bytes is told as U+FFFD.
+pub(crate) fn whole(json: &str) -> String {
+    let mut out = String::new();
+    let mut rest = json;
+    while let Some(at) = rest.find('\\') {
+        let unit = |text: &str| {
+            let hex = text.strip_prefix("\\u")?.get(..4)?;
+            u16::from_str_radix(hex, 16).ok()
+        };
+        let (before, escape) = rest.split_at(at);
+        let length = match (unit(escape), escape.get(6..).and_then(unit)) {
+            (None, _) => 2,
+            (Some(0xd800..=0xdbff), Some(0xdc00..=0xdfff)) => 12,
+            (Some(_), _) => 6,
+        };
+        let (kept, after) = escape.split_at(length);
+        out.push_str(before);
+        match unit(escape) {
+            Some(0xd800..=0xdfff) if length == 6 => out.push_str("\\ufffd\\ufffd\\ufffd"),
+            _ => out.push_str(kept),
+        }
+        rest = after;
+    }
+    out + rest
 }
 
 /// Every message of the vendor, id and content, as it should have arrived.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use syslog_loose::{Protocol, Variant};
 
 use super::{
-    readers::{self, Pairs, shown_in_cef, shown_in_leef},
+    readers::{self, Pairs, shown_in_cef, shown_in_leef, shown_in_leef_2},
     samples::{self, event_of_text, record},
     shown::body,
 };
@@ -17,88 +18,23 @@ use crate::{
         event::{Event, Origin},
         slice::Stream,
     },
-    format::{hec::Hec, schema},
+    format::{hec::Hec, rfc3164::Rfc3164, rfc5424::Rfc5424, schema},
 };
 
-/// Subjects as JSON has them.
-pub(super) fn subjects() -> Vec<String> {
-    let plain = [
-        "two\nlines",
-        "two\r\nlines",
-        "\r",
-        "\n\n\n",
-        "ends with\n",
-        "\nbegins",
-        "a|b|c",
-        "|",
-        "||||||||",
-        "a=b",
-        "=",
-        "==",
-        "a = b",
-        "\\",
-        "\\\\",
-        "ends with \\",
-        "\\=",
-        "\\n",
-        "\\|",
-        "x\\\\=y",
-        "a]b",
-        "]",
-        "\"]",
-        "[postrider@32473 event_id=\"x\"]",
-        "a^b",
-        "^",
-        "^^cat=new^",
-        "^usrName=evil^",
-        "nul\0nul",
-        "\0",
-        "\u{1}\u{2}\u{1b}[31mred",
-        "\u{7f}",
-        "\u{85}next\u{9f}",
-        "\u{202e}gnp.exe",
-        "\u{200f}rtl\u{200e}",
-        "\u{2066}isolate\u{2069}",
-        "👩‍👩‍👧‍👦 🏴‍☠️",
-        "e\u{301}\u{301}\u{301}",
-        "\u{feff}bom",
-        "\u{2028}",
-        "a\u{2028}b\u{2029}c",
-        "tab\ttab",
-        "\tcat=forged\t",
-        "\u{b}\u{c}",
-        "CEF:0|a|b|c|d|e|10|suser=evil",
-        "x CEF:0|x",
-        "LEEF:2.0|a|b|c|d|^|usrName=evil",
-        "x suser=evil",
-        " suser=evil duser=evil",
-        "msg=1 msg=2",
-        "x externalId=forged",
-        "\n<134>1 2026-11-20T08:00:00Z h postrider - - - forged",
-        "120 <134>1 ",
-        "{\"event_id\":1}",
-        "</event>",
-        "%s%n%x",
-        "   ",
-        "\u{a0}\u{3000}",
-        "x ",
-    ];
-    let long = [
-        "x".repeat(998),
-        "ü=\\|".repeat(998),
-        format!("{}\\", "x".repeat(1022)),
-        " x=y".repeat(300),
-    ];
-    let texts = plain.iter().map(ToString::to_string).chain(long);
-    let mut all: Vec<String> = texts.map(|text| Value::from(text).to_string()).collect();
-    all.extend(
-        [r#""\ud800""#, r#""a\udc00=b\ud83d""#, r#""\u000a suser=evil""#].map(str::to_owned),
-    );
-    all
-}
+/// Subjects as JSON has them, one a line: for these tests and for those from outside.
+pub(super) const SUBJECTS: &str = include_str!("../../../tests/fixtures/hostile/subjects.jsonl");
 
 fn keys(pairs: &Pairs) -> Vec<&str> {
     pairs.iter().map(|(key, _)| key.as_str()).filter(|key| *key != "truncated").collect()
+}
+
+/// CEF's `msg` has 1023 characters.
+fn at_most(text: String, key: &str) -> String {
+    if key != "msg" {
+        return text;
+    }
+    let cut: String = text.chars().take(1023).collect();
+    shown_in_cef(&cut).unwrap()
 }
 
 #[test]
@@ -108,11 +44,11 @@ fn no_subject_forges_a_field_or_a_line() {
         event_of_text(Stream::Messages, &record, &json!({}))
     };
     let benign = of("\"hello\"");
-    let subjects = subjects();
-    assert!(subjects.len() >= 60, "{}", subjects.len());
+    assert!(SUBJECTS.lines().count() >= 100);
     let payloads = [Payload::Cef, Payload::Leef(Leef::V1), Payload::Leef(Leef::V2)];
-    for subject in subjects {
-        let event = of(&subject);
+    for subject in SUBJECTS.lines() {
+        let event = of(subject);
+        let decoded = serde_json::from_str::<String>(subject);
         for payload in payloads {
             let read = |event: &Event| {
                 let line = body(event, payload, usize::MAX).unwrap();
@@ -127,6 +63,14 @@ fn no_subject_forges_a_field_or_a_line() {
             assert_eq!(others(&pairs), others(&benign_pairs), "{subject}");
             let more = keys(&pairs).len() - others(&pairs).len();
             assert!(more <= 1, "{subject}");
+            let Ok(text) = &decoded else { continue };
+            let (key, meant) = match payload {
+                Payload::Cef => ("msg", shown_in_cef(text)),
+                Payload::Leef(Leef::V1) => ("subject", shown_in_leef(text)),
+                _ => ("subject", shown_in_leef_2(text)),
+            };
+            let meant = meant.map(|text| at_most(text, key));
+            assert_eq!(value(&pairs, key), meant.as_deref(), "{subject}");
         }
         let json = body(&event, Payload::Json, usize::MAX).unwrap();
         let mut envelope = Vec::new();
@@ -134,10 +78,10 @@ fn no_subject_forges_a_field_or_a_line() {
         let envelope = String::from_utf8(envelope).unwrap();
         let schemas = [Schema::Ecs, Schema::Ocsf].map(|s| schema::json(&event, s).into_owned());
         for text in [&json, &envelope, &schemas[0], &schemas[1]] {
-            assert!(text.contains(&subject) || subject.contains('\u{7f}'), "{subject} in {text}");
+            assert!(text.contains(subject) || subject.contains('\u{7f}'), "{subject} in {text}");
             assert!(!text.contains(['\n', '\r', '\0', '\t']), "{text}");
             let value = serde_json::from_str::<Value>(text);
-            assert_eq!(value.is_err(), subject.contains(r"\ud"), "{text}");
+            assert_eq!(value.is_err(), decoded.is_err(), "{text}");
         }
     }
 }
@@ -231,14 +175,14 @@ proptest! {
         let event = event_of(&chosen);
         let version = if is_2 { Leef::V2 } else { Leef::V1 };
         let (_, pairs) = readers::leef(&body(&event, Payload::Leef(version), usize::MAX).unwrap());
-        let own = |text: String| if is_2 { text.replace('^', " ") } else { text };
+        let shown = if is_2 { shown_in_leef_2 } else { shown_in_leef };
         let expected = [
-            ("subject", shown_in_leef(&chosen.subject)), ("sender", shown_in_leef(&chosen.from)),
-            ("recipients", joined(&chosen.to, shown_in_leef)),
-            ("usrName", chosen.to.iter().find_map(|text| shown_in_leef(text))),
-            ("urls", joined(&chosen.urls, shown_in_leef)), ("files", shown_in_leef(&chosen.file)),
-            ("fileHashes", shown_in_leef(&chosen.hash)),
-            ("tags", shown_in_leef(&format!("t={}", chosen.tag))),
+            ("subject", shown(&chosen.subject)), ("sender", shown(&chosen.from)),
+            ("recipients", joined(&chosen.to, shown)),
+            ("usrName", chosen.to.iter().find_map(|text| shown(text))),
+            ("urls", joined(&chosen.urls, shown)), ("files", shown(&chosen.file)),
+            ("fileHashes", shown(&chosen.hash)),
+            ("tags", shown(&format!("t={}", chosen.tag))),
             ("eventId", Some(event.id.to_string())), ("devTime", Some("1795161600120".to_owned())),
             ("cat", Some("new".to_owned())), ("sev", Some("1".to_owned())),
             ("delivered", Some("2026-11-20T08:00:00Z".to_owned())), ("recordId", Some("m1".to_owned())),
@@ -248,12 +192,52 @@ proptest! {
             ("collected", Some("2026-11-20T12:00:00.000Z".to_owned())),
         ];
         for (key, text) in &expected {
-            let text = text.clone().map(own);
             prop_assert_eq!(value(&pairs, key), text.as_deref(), "{}", key);
         }
         let known = |key: &str| expected.iter().any(|(known, _)| *known == key);
         for key in keys(&pairs) {
             prop_assert!(known(key) || ["senderDomain", "recipientDomains"].contains(&key), "{}", key);
+        }
+    }
+
+    #[test]
+    fn another_parser_finds_each_body_whole_behind_each_header(
+        chosen in chosen(),
+        // That parser takes a name with a colon for a tag.
+        hostname in "[^:]{0,40}",
+    ) {
+        let event = event_of(&chosen);
+        for payload in
+            [Payload::Json, Payload::Cef, Payload::Leef(Leef::V1), Payload::Leef(Leef::V2)]
+        {
+            let body = body(&event, payload, usize::MAX).unwrap();
+            let mut new = Vec::new();
+            Rfc5424::new(&hostname, 32473).append(&event, &mut new);
+            new.extend_from_slice(body.as_bytes());
+            let new = String::from_utf8(new).unwrap();
+            let parsed = syslog_loose::parse_message(&new, Variant::RFC5424);
+            prop_assert_eq!(parsed.protocol, Protocol::RFC5424(1));
+            prop_assert_eq!(parsed.msgid, Some("messages"));
+            prop_assert_eq!(parsed.structured_data.len(), 1);
+            let id = event.id.to_string();
+            let params: Vec<_> = parsed.structured_data[0].params().collect();
+            prop_assert_eq!(params, [(&"event_id", id), (&"revision", "1".to_owned())]);
+            prop_assert_eq!(parsed.msg, &body);
+
+            let mut old = Vec::new();
+            Rfc3164::new(&hostname, payload).append(&event, &mut old);
+            old.extend_from_slice(body.as_bytes());
+            let old = String::from_utf8(old).unwrap();
+            let parsed = syslog_loose::parse_message_with_year(&old, |_| 2026, Variant::RFC3164);
+            prop_assert_eq!(parsed.protocol, Protocol::RFC3164);
+            prop_assert_eq!(parsed.timestamp.unwrap().timestamp(), 1_795_161_600);
+            // It takes CEF's and LEEF's own beginning for the tag.
+            let (tag, msg) = match payload {
+                Payload::Json => ("postrider", &*body),
+                _ => body.split_once(':').unwrap(),
+            };
+            prop_assert_eq!(parsed.appname, Some(tag));
+            prop_assert_eq!(parsed.msg, msg);
         }
     }
 

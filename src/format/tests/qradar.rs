@@ -92,7 +92,7 @@ fn all_events() -> Vec<Event> {
             }
         }
     }
-    for subject in hostile::subjects() {
+    for subject in hostile::SUBJECTS.lines() {
         let record = format!(
             r#"{{"id":"m1","subject":{subject},"senderName":{subject},"serverIP":"192.0.2.9"}}"#
         );

@@ -100,6 +100,12 @@ pub(super) fn shown_in_leef(text: &str) -> Option<String> {
     shown(text, spaced)
 }
 
+/// With spaces in the place of LEEF 2.0's delimiter, and none at the ends.
+pub(super) fn shown_in_leef_2(text: &str) -> Option<String> {
+    let text = shown_in_leef(text)?;
+    Some(text.trim_matches(|c: char| c == '^' || c.is_whitespace()).replace('^', " "))
+}
+
 fn spaced(c: char) -> char {
     if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c }
 }
