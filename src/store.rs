@@ -14,7 +14,6 @@ use std::{
 };
 
 use rusqlite::{Connection, OpenFlags};
-use tokio::sync::watch;
 
 use crate::failpoint::{self, Moment, Verdict};
 
@@ -38,6 +37,7 @@ pub mod room;
 pub mod sinks;
 pub mod slices;
 pub mod spool;
+mod spooled;
 mod writer;
 
 pub const FILE: &str = "postrider.db";
@@ -108,7 +108,7 @@ struct Shared {
     path: PathBuf,
     writer: Option<writer::Writer>,
     readers: Mutex<Vec<Connection>>,
-    spooled: watch::Sender<u64>,
+    spooled: spooled::Spooled,
     chunks: Mutex<spool::Cache>,
     codec: block::Codec,
     disk: Arc<disk::Disk>,
@@ -198,7 +198,7 @@ impl Store {
             path,
             writer,
             readers: Mutex::default(),
-            spooled: watch::Sender::new(next),
+            spooled: spooled::Spooled::new(next),
             chunks: Mutex::default(),
             codec: block::Codec::default(),
             disk,
@@ -209,8 +209,8 @@ impl Store {
     }
 
     /// Tells the sequence number after the newest event, each time it grows.
-    pub fn spooled(&self) -> watch::Receiver<u64> {
-        self.shared.spooled.subscribe()
+    pub fn spooled(&self) -> spooled::Listener {
+        self.shared.spooled.listener()
     }
 
     /// Grows with each transaction.
