@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::failpoint::{self, Moment, Verdict};
 
@@ -361,6 +361,8 @@ fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, Stor
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "cache_size", cache)?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Else many statements are read and planned anew with each value that they are given.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     };
     open().map_err(|source| damaged(path, &source))
