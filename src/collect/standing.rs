@@ -78,9 +78,8 @@ impl<S: Source> Collector<S> {
     }
 
     fn told_lately(&self, state: State, now: Timestamp) -> bool {
-        self.written().is_some_and(|(told, at)| {
-            told == state && now.duration_since(at).abs() < TELL_EVERY
-        })
+        self.written()
+            .is_some_and(|(told, at)| told == state && now.duration_since(at).abs() < TELL_EVERY)
     }
 
     pub(super) async fn tell(
