@@ -13,8 +13,7 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OpenFlags};
-use tokio::sync::watch;
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use crate::failpoint::{self, Moment, Verdict};
 
@@ -38,6 +37,7 @@ pub mod room;
 pub mod sinks;
 pub mod slices;
 pub mod spool;
+mod spooled;
 mod writer;
 
 pub const FILE: &str = "postrider.db";
@@ -108,7 +108,7 @@ struct Shared {
     path: PathBuf,
     writer: Option<writer::Writer>,
     readers: Mutex<Vec<Connection>>,
-    spooled: watch::Sender<u64>,
+    spooled: spooled::Spooled,
     chunks: Mutex<spool::Cache>,
     codec: block::Codec,
     disk: Arc<disk::Disk>,
@@ -198,7 +198,7 @@ impl Store {
             path,
             writer,
             readers: Mutex::default(),
-            spooled: watch::Sender::new(next),
+            spooled: spooled::Spooled::new(next),
             chunks: Mutex::default(),
             codec: block::Codec::default(),
             disk,
@@ -209,8 +209,8 @@ impl Store {
     }
 
     /// Tells the sequence number after the newest event, each time it grows.
-    pub fn spooled(&self) -> watch::Receiver<u64> {
-        self.shared.spooled.subscribe()
+    pub fn spooled(&self) -> spooled::Listener {
+        self.shared.spooled.listener()
     }
 
     /// Grows with each transaction.
@@ -361,6 +361,8 @@ fn connect(path: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, Stor
         connection.busy_timeout(Duration::from_secs(10))?;
         connection.pragma_update(None, "cache_size", cache)?;
         connection.set_prepared_statement_cache_capacity(64);
+        // Else many statements are read and planned anew with each value that they are given.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     };
     open().map_err(|source| damaged(path, &source))

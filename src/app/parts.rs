@@ -132,7 +132,8 @@ impl Parts {
         }
         let mut spooled = self.store.spooled();
         self.assist("bell".into(), async move {
-            while spooled.changed().await.is_ok() {
+            loop {
+                spooled.changed().await;
                 for wake in &wakes {
                     wake.notify_one();
                 }

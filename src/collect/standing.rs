@@ -17,8 +17,8 @@ use crate::{
 
 /// How often a full spool is looked at again.
 const SPOOL_LOOK: Duration = Duration::from_secs(1);
-/// The last success is written down at most this often.
-const OK_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
+/// The last success, and that the spool still is full, are written down at most this often.
+const TELL_EVERY: jiff::SignedDuration = jiff::SignedDuration::from_secs(30);
 
 impl<S: Source> Collector<S> {
     /// Why nothing may be asked now, if so.
@@ -29,7 +29,9 @@ impl<S: Source> Collector<S> {
         }
         if self.store.is_full(self.max_spool).await? {
             let why = StoreError::SpoolFull.to_string();
-            self.tell(State::SpoolFull, None, Some(why.clone()), now).await?;
+            if !self.told_lately(State::SpoolFull, now) {
+                self.tell(State::SpoolFull, None, Some(why.clone()), now).await?;
+            }
             return Ok(Some(look_again(SPOOL_LOOK, why, now)));
         }
         if self.written().is_some_and(|(state, _)| state == State::SpoolFull) {
@@ -69,10 +71,15 @@ impl<S: Source> Collector<S> {
     }
 
     pub(super) async fn tell_ok(&self, now: Timestamp) -> Result<(), StoreError> {
-        let lately = self.written().is_some_and(|(state, at)| {
-            state == State::Ok && now.duration_since(at).abs() < OK_EVERY
-        });
-        if lately { Ok(()) } else { self.tell(State::Ok, None, None, now).await }
+        if self.told_lately(State::Ok, now) {
+            return Ok(());
+        }
+        self.tell(State::Ok, None, None, now).await
+    }
+
+    fn told_lately(&self, state: State, now: Timestamp) -> bool {
+        self.written()
+            .is_some_and(|(told, at)| told == state && now.duration_since(at).abs() < TELL_EVERY)
     }
 
     pub(super) async fn tell(

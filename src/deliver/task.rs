@@ -129,7 +129,7 @@ impl<K: Sink> Task for Deliverer<K> {
             if self.held.is_some() {
                 self.go_on().await;
             }
-            let seen = *spooled.borrow_and_update();
+            let seen = spooled.look();
             let most = self.sink.most_on_the_way(self.config.max_in_flight);
             while on_the_way.len() < most && self.held.is_none() && !self.stop.is_cancelled() {
                 let batch = match self.next_batch(seen)? {
@@ -164,7 +164,8 @@ impl<K: Sink> Task for Deliverer<K> {
                     });
                 }
             }
-            let room = on_the_way.len() < most && self.held.is_none();
+            let may_send = self.held.is_none() && !self.stop.is_cancelled();
+            let room = may_send && on_the_way.len() < most;
             let age = self.filling.left(self.config.batch.max_age).unwrap_or(Duration::MAX);
             let hold = self.held.as_ref().map(|held| held.left(self.clock.now()));
             tokio::select! {
@@ -174,8 +175,7 @@ impl<K: Sink> Task for Deliverer<K> {
                     worked |= !matches!(outcome, Outcome::Failed(_));
                     self.settle(batch, outcome).await?;
                 }
-                // The sender lives as long as the store, so an error cannot come.
-                _ = spooled.changed(), if room => {}
+                () = spooled.changed(), if room => {}
                 () = tokio::time::sleep(age.min(LONGEST)), if room && !self.filling.is_empty() => {}
                 () = tokio::time::sleep(hold.unwrap_or_default()), if hold.is_some() => {}
                 () = self.flush.cancelled(), if !self.flush.is_cancelled() => {}

@@ -180,7 +180,7 @@ impl Store {
             })
             .await?;
         if spools {
-            self.shared.spooled.send_replace(next);
+            self.shared.spooled.grows_to(next);
         }
         Ok(())
     }

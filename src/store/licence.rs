@@ -62,7 +62,7 @@ impl Store {
                 spool::append(tx, &[survey.chunk])
             })
             .await?;
-        self.shared.spooled.send_replace(next);
+        self.shared.spooled.grows_to(next);
         Ok(())
     }
 }

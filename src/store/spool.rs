@@ -149,6 +149,13 @@ pub(super) fn append(tx: &Connection, chunks: &[NewChunk]) -> rusqlite::Result<u
 /// would hold up everybody.
 const RELEASED: u32 = 64;
 
+/// Whether every sink has passed the oldest chunk.
+pub(super) fn is_releasable(view: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT first_seq + count <= (SELECT coalesce(min(cursor), 0) FROM sink)
+        FROM chunk ORDER BY first_seq LIMIT 1";
+    Ok(view.prepare_cached(sql)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(false))
+}
+
 /// Deletes chunks that every sink has passed, oldest first; whether there may be more.
 pub(super) fn release(tx: &Connection) -> rusqlite::Result<bool> {
     let sql = "DELETE FROM chunk

@@ -103,10 +103,10 @@ impl Bench {
 async fn a_page_is_read_back_as_it_was_committed() {
     let bench = Bench::new();
     let mut spooled = bench.store.spooled();
-    assert_eq!(*spooled.borrow_and_update(), 1);
+    assert_eq!(spooled.look(), 1);
     bench.page(0, 60, &["{\"n\":1}", "{\"n\":2}"]).await;
     bench.page(60, 120, &["{\"n\":3}"]).await;
-    assert_eq!(*spooled.borrow_and_update(), 4);
+    assert_eq!(spooled.look(), 4);
     for (seq, json) in [(1, "{\"n\":1}"), (2, "{\"n\":2}"), (3, "{\"n\":3}")] {
         let chunk = bench.store.chunk(seq).unwrap().unwrap();
         let event = chunk.iter().find(|event| event.seq == seq).unwrap();

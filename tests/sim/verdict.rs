@@ -24,10 +24,13 @@ use crate::{
     rows,
     siem::Facts,
     system::{System, Wrong},
+    world::Tally,
 };
 
 /// A machine's clock is off by less.
 const OFF: Duration = Duration::from_secs(120);
+/// Counts of calls are kept for longer.
+const DAYS_COUNTED: usize = 7;
 const LAG: Duration = Duration::from_mins(6);
 
 impl System {
@@ -152,14 +155,42 @@ impl System {
                 return Err(format!("{name} was called too often {} times", calls.limited));
             }
         }
-        let state = self.world.state();
-        let crashes = state.tally.crashes;
-        let slack = (crashes + 1) * (self.history.settings.in_flight as u64 * 2 + 3);
-        let most = u64::from(self.history.settings.per_day) + slack;
-        for ((host, day), calls) in state.calls.iter().filter(|((host, _), _)| *host == Host::Etd) {
-            if *calls > most {
-                return Err(format!("{calls} calls to {host:?} on {day}"));
-            }
+        let (calls, tally) = {
+            let state = self.world.state();
+            let of_etd = state.calls.iter().filter(|((host, _), _)| *host == Host::Etd);
+            let calls: BTreeMap<String, u64> =
+                of_etd.map(|((_, day), calls)| (day.clone(), *calls)).collect();
+            (calls, state.tally.clone())
+        };
+        let on_the_way = self.history.settings.in_flight as u64 * 2 + 3;
+        let most = u64::from(self.history.settings.per_day) + (tally.crashes + 1) * on_the_way;
+        if let Some((day, calls)) = calls.iter().find(|(_, calls)| **calls > most) {
+            return Err(format!("{calls} calls to ETD on {day}"));
+        }
+        self.check_counts(&calls, &tally, on_the_way)
+    }
+
+    /// The vendor's calls are counted, but for those that were on the way when a process ended or the
+    /// disk failed.
+    fn check_counts(
+        &self,
+        calls: &BTreeMap<String, u64>,
+        tally: &Tally,
+        on_the_way: u64,
+    ) -> Result<(), Wrong> {
+        let Some(store) = self.store() else { return Ok(()) };
+        // Older counts are forgotten.
+        if calls.len() > DAYS_COUNTED {
+            return Ok(());
+        }
+        let source = "etd".parse().expect("it is a name");
+        let count = || calls.keys().map(|day| store.calls(&source, day)).sum::<Result<u64, _>>();
+        let counted = self.world.quietly(count).map_err(|error| fault::chain(&error))?;
+        let of = |name: &str| tally.troubles.get(name).copied().unwrap_or_default();
+        let ends = tally.crashes + tally.stops + of("diskfull") + of("diskfails");
+        let arrived: u64 = calls.values().sum();
+        if arrived > counted + (ends + 1) * on_the_way {
+            return Err(format!("{arrived} calls to ETD of which {counted} are counted"));
         }
         Ok(())
     }

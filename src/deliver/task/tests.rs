@@ -38,6 +38,8 @@ struct Script {
     /// First events of the batches on their way, at each send.
     beside: Mutex<Vec<Vec<String>>>,
     on_the_way: Mutex<Vec<String>>,
+    /// Answers never.
+    hangs: bool,
 }
 
 impl Default for Script {
@@ -50,6 +52,7 @@ impl Default for Script {
             sent: Mutex::default(),
             beside: Mutex::default(),
             on_the_way: Mutex::default(),
+            hangs: false,
         }
     }
 }
@@ -76,6 +79,9 @@ impl Sink for Script {
             let mut on_the_way = self.on_the_way.lock().unwrap();
             on_the_way.push(first.clone());
             self.beside.lock().unwrap().push(on_the_way.clone());
+        }
+        if self.hangs {
+            std::future::pending::<()>().await;
         }
         // Lets the other batches begin.
         for _ in 0..8 {
@@ -355,4 +361,28 @@ async fn what_cannot_be_marked_is_not_sent_again() {
     bench.run(&mut deliverer).await;
     assert_eq!(bench.sent(), ["abcd", "e"]);
     assert_eq!(bench.counts(), (5, 0, 0));
+}
+
+#[tokio::test]
+async fn who_is_stopped_waits_for_what_is_on_the_way_without_spinning() {
+    let limits = BatchLimits { max_events: 2, max_bytes: 1 << 20, max_age: Duration::from_secs(1) };
+    let sink = Script { limits, max_in_flight: 3, hangs: true, ..Script::default() };
+    let bench = Bench::with(sink).await;
+    bench.spool(&["a", "b", "c"]).await;
+    tokio::time::pause();
+    let mut deliverer = bench.deliverer();
+    let stop = deliverer.stop.clone();
+    let mut step = std::pin::pin!(deliverer.step());
+    let (mut polls, mut stopped) = (0, false);
+    let counted = std::future::poll_fn(|context| {
+        polls += 1;
+        assert!(polls < 50, "an event that is old enough, and must not go, wakes it without end");
+        let polled = step.as_mut().poll(context);
+        if !std::mem::replace(&mut stopped, true) {
+            stop.cancel();
+        }
+        polled
+    });
+    assert!(tokio::time::timeout(Duration::from_mins(1), counted).await.is_err());
+    assert_eq!(bench.sent(), ["ab"]);
 }

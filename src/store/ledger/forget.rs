@@ -1,6 +1,6 @@
 //! Forgetting days that nobody needs any more.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -26,11 +26,8 @@ impl Store {
     /// Takes as many transactions as it needs, and may be dropped between any two.
     pub async fn forget_records(&self, needed: &Needed) -> Result<(), StoreError> {
         let needed = whole_days(needed);
-        for partition in Partition::all() {
-            // Mostly there is nothing to forget, and whoever reads does not hold up the writer.
-            if !self.read("forgettable", |view| has_expired(view, partition, &needed))? {
-                continue;
-            }
+        // Mostly there is nothing to forget, and whoever reads does not hold up the writer.
+        for partition in self.read("forgettable", |view| expired(view, &needed))? {
             if self.read("forgettable", |view| is_unneeded(view, partition, &needed))? {
                 self.read_ahead(partition).await?;
             }
@@ -71,22 +68,33 @@ pub(super) fn whole_days(needed: &Needed) -> Arc<Needed> {
     needed.iter().map(|(stream, hour)| (*stream, hour.div_euclid(24) * 24)).collect()
 }
 
-fn has_expired(view: &Connection, partition: Partition, needed: &Needed) -> rusqlite::Result<bool> {
-    Ok(has_rows(view, partition, needed)? || has_blocks(view, partition, needed)?)
+/// The partitions with rows or blocks that nobody needs; one question, as it is asked each hour.
+fn expired(view: &Connection, needed: &Needed) -> rusqlite::Result<Vec<Partition>> {
+    let first = |(at, partition): (usize, Partition)| {
+        format!(
+            "SELECT {at} AS at,
+            (SELECT min(hour) FROM ledger_{partition} WHERE stream_id = ?1) AS row,
+            (SELECT min(last_hour) FROM ledger_block_{partition} WHERE stream_id = ?1) AS block"
+        )
+    };
+    let all: Vec<String> = Partition::all().enumerate().map(first).collect();
+    let all = all.join(" UNION ALL ");
+    let sql = format!("SELECT at FROM ({all}) WHERE row < ?2 OR block < ?2");
+    let mut statement = view.prepare_cached(&sql)?;
+    let mut found: BTreeSet<usize> = BTreeSet::new();
+    for (stream, hour) in needed {
+        let rows = statement.query_map(params![stream.0, hour], |row| row.get(0))?;
+        for at in rows {
+            found.insert(at?);
+        }
+    }
+    let expired = Partition::all().enumerate().filter(|(at, _)| found.contains(at));
+    Ok(expired.map(|(_, partition)| partition).collect())
 }
 
 fn has_rows(view: &Connection, partition: Partition, needed: &Needed) -> rusqlite::Result<bool> {
     let sql = format!("SELECT min(hour) FROM ledger_{partition} WHERE stream_id = ?");
-    any_before(view, &sql, needed)
-}
-
-fn has_blocks(view: &Connection, partition: Partition, needed: &Needed) -> rusqlite::Result<bool> {
-    let sql = format!("SELECT min(last_hour) FROM ledger_block_{partition} WHERE stream_id = ?");
-    any_before(view, &sql, needed)
-}
-
-fn any_before(view: &Connection, first_hour: &str, needed: &Needed) -> rusqlite::Result<bool> {
-    let mut first_hour = view.prepare(first_hour)?;
+    let mut first_hour = view.prepare_cached(&sql)?;
     for (stream, hour) in needed {
         let first: Option<i64> = first_hour.query_row([stream.0], |row| row.get(0))?;
         if first.is_some_and(|first| first < *hour) {

@@ -78,7 +78,7 @@ fn entries_of(
         "SELECT id, content, revision, block, slot FROM ledger_{partition}
         WHERE stream_id = ? AND hour = ?"
     );
-    let mut statement = view.prepare(&sql)?;
+    let mut statement = view.prepare_cached(&sql)?;
     let rows = statement.query_map(params![stream.0, hour], |row| {
         let (content, revision) = (row.get(1)?, row.get(2)?);
         let entry = Entry { content, revision, partition, block: row.get(3)?, slot: row.get(4)? };

@@ -106,7 +106,7 @@ impl Store {
         self.learn(bytes, next.is_none());
         let Some(next) = next else { return Err(StoreError::SpoolFull) };
         if spools {
-            self.shared.spooled.send_replace(next);
+            self.shared.spooled.grows_to(next);
         }
         Ok(())
     }
