@@ -7,9 +7,9 @@
 use std::{io::Write, ops::Range, time::Duration};
 
 use bytes::Bytes;
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::Instant};
 
-use self::{connection::Connection, target::Target};
+use self::{connection::Connection, recent::Recent, target::Target};
 use super::{Outcome, Sink, Unfit};
 use crate::{
     config::{self, BatchLimits, Framing, Payload, Schema, SyslogHeader, Transport},
@@ -22,6 +22,7 @@ use crate::{
 mod connection;
 mod datagrams;
 mod probe;
+mod recent;
 mod target;
 mod unacknowledged;
 
@@ -40,10 +41,17 @@ pub struct Syslog {
     framing: Option<Framing>,
     max_message: usize,
     batch: BatchLimits,
+    stream: Mutex<Kept>,
+    datagrams: Mutex<Option<tokio::net::UdpSocket>>,
+}
+
+/// Between batches.
+#[derive(Default)]
+struct Kept {
     /// Taken out while a batch is on the way and put back once it was accepted: whatever fails or
     /// is dropped half way leaves no half-written connection behind.
-    stream: Mutex<Option<Connection>>,
-    datagrams: Mutex<Option<tokio::net::UdpSocket>>,
+    connection: Option<Connection>,
+    recent: Recent,
 }
 
 enum Header {
@@ -78,31 +86,49 @@ impl Syslog {
                 settings.max_message
             },
             batch: sink.batch,
-            stream: Mutex::new(None),
+            stream: Mutex::default(),
             datagrams: Mutex::new(None),
         })
     }
 
-    async fn send_stream(&self, body: &[u8]) -> Result<(), Fault> {
+    async fn send_stream(&self, body: Bytes) -> Result<(), Fault> {
         let mut kept = self.stream.lock().await;
-        let reused = match kept.take() {
-            // A peer that closed between batches: a first write would succeed and vanish.
-            Some(mut connection) => match connection.check().await {
-                Ok(()) => Some(connection),
-                Err(fault) => {
-                    tracing::debug!(reason = %fault.chain(), "connecting to syslog anew");
-                    None
-                }
-            },
-            None => None,
-        };
-        let mut connection = match reused {
-            Some(connection) => connection,
-            None => self.target.connect().await?,
-        };
-        connection.deliver(body, self.target.timeout()).await?;
-        *kept = Some(connection);
+        let mut connection = self.connection(&mut kept).await?;
+        // What the connection before may not have brought comes first.
+        while let Some(owed) = kept.recent.owed() {
+            self.deliver(&mut connection, &owed, &mut kept.recent).await?;
+            kept.recent.paid(Instant::now());
+        }
+        self.deliver(&mut connection, &body, &mut kept.recent).await?;
+        kept.recent.accepted(body, Instant::now());
+        kept.connection = Some(connection);
         Ok(())
+    }
+
+    /// The connection of before, or a new one.
+    async fn connection(&self, kept: &mut Kept) -> Result<Connection, Fault> {
+        if let Some(mut connection) = kept.connection.take() {
+            // A peer that closed between batches: a first write would succeed and vanish.
+            let Err(fault) = connection.check().await else { return Ok(connection) };
+            tracing::debug!(reason = %fault.chain(), "connecting to syslog anew");
+            kept.recent.ended(connection.is_broken());
+        } else {
+            kept.recent.ended(false);
+        }
+        self.target.connect().await
+    }
+
+    async fn deliver(
+        &self,
+        connection: &mut Connection,
+        body: &[u8],
+        recent: &mut Recent,
+    ) -> Result<(), Fault> {
+        let delivered = connection.deliver(body, self.target.timeout()).await;
+        if delivered.is_err() {
+            recent.ended(connection.is_broken());
+        }
+        delivered
     }
 }
 
@@ -151,7 +177,7 @@ impl Sink for Syslog {
             let mut kept = self.datagrams.lock().await;
             return datagrams::send(&self.target, &mut kept, &body, frames).await;
         }
-        match self.send_stream(&body).await {
+        match self.send_stream(body).await {
             Ok(()) => Outcome::Accepted,
             Err(fault) => Outcome::Failed(fault),
         }

@@ -36,6 +36,8 @@ pub(super) struct Connection {
     address: String,
     /// A batch was accepted over it.
     is_proven: bool,
+    /// It ended otherwise than by the peer's orderly end.
+    is_broken: bool,
 }
 
 enum Stream {
@@ -45,7 +47,13 @@ enum Stream {
 
 impl Connection {
     pub(super) fn tcp(stream: TcpStream, peer: SocketAddr, address: &str) -> Self {
-        Self { stream: Stream::Tcp(stream), peer, address: address.to_owned(), is_proven: false }
+        Self {
+            stream: Stream::Tcp(stream),
+            peer,
+            address: address.to_owned(),
+            is_proven: false,
+            is_broken: false,
+        }
     }
 
     pub(super) fn tls(stream: TlsStream<TcpStream>, peer: SocketAddr, address: &str) -> Self {
@@ -54,7 +62,13 @@ impl Connection {
             peer,
             address: address.to_owned(),
             is_proven: false,
+            is_broken: false,
         }
+    }
+
+    /// Whether it was reset or lost, so that the peer may not have read all that its kernel had.
+    pub(super) fn is_broken(&self) -> bool {
+        self.is_broken
     }
 
     pub(super) fn peer(&self) -> SocketAddr {
@@ -186,7 +200,7 @@ impl Connection {
         SockRef::from(self.socket()).peek(&mut [MaybeUninit::uninit(); 1])
     }
 
-    fn ended(&self, result: io::Result<usize>) -> Fault {
+    fn ended(&mut self, result: io::Result<usize>) -> Fault {
         match result {
             result if is_end(&result) => {
                 Fault::transient(format!("{} closed the connection", self.address))
@@ -199,7 +213,8 @@ impl Connection {
         }
     }
 
-    fn broke(&self, error: &io::Error) -> Fault {
+    fn broke(&mut self, error: &io::Error) -> Fault {
+        self.is_broken = true;
         match tls::inside(error) {
             Some(inner) => tls::fault(&self.address, inner),
             None => Fault::transient(format!("the connection to {} broke", self.address))
