@@ -22,7 +22,9 @@ use crate::{
     http,
     rest::{self, Rest},
     schedule::{self, Activation, CronTrigger},
-    sink::{Sink, file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
+    sink::{
+        Sink, file::File, private::Private, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog,
+    },
     source::{
         Source, cisco_etd::CiscoEtd, pace::Pace, places::Places, proofpoint_ser::ProofpointSer,
     },
@@ -309,15 +311,17 @@ impl Parts {
     }
 
     fn start_sink(&mut self, config: &config::Sink) -> anyhow::Result<Arc<Notify>> {
-        Ok(match sink(config, &self.clock, &mut self.rng)? {
+        match sink(config, &self.clock, &mut self.rng)? {
             AnySink::SplunkHec(sink) => self.deliver(config, sink),
             AnySink::Syslog(sink) => self.deliver(config, sink),
             AnySink::File(sink) => self.deliver(config, sink),
             AnySink::Stdout(sink) => self.deliver(config, sink),
-        })
+        }
     }
 
-    fn deliver<K: Sink>(&mut self, config: &config::Sink, sink: K) -> Arc<Notify> {
+    fn deliver<K: Sink>(&mut self, config: &config::Sink, sink: K) -> anyhow::Result<Arc<Notify>> {
+        let sink = Private::new(config, sink)
+            .with_context(|| format!("sinks.{}.privacy.key", config.name))?;
         let (config, sink) = (Arc::new(config.clone()), Arc::new(sink));
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let seed: u64 = self.rng.random();
@@ -330,7 +334,7 @@ impl Parts {
             let (store, stop, flush) = (store.clone(), stop.clone(), flush.clone());
             Deliverer::new(config.clone(), sink.clone(), store, clock.clone(), stop, flush, rng)
         });
-        wake
+        Ok(wake)
     }
 
     /// Housekeeping, and the bell that tells deliverers of new events.

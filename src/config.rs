@@ -222,7 +222,19 @@ pub struct Sink {
     /// Batches on the way at once; 1 keeps the order.
     pub max_in_flight: usize,
     pub schema: Schema,
+    pub privacy: Option<Privacy>,
     pub kind: SinkKind,
+}
+
+/// What a sink is not to have of an event. Names are known to [`crate::privacy::members`].
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    pub drop: Vec<String>,
+    pub hash: Vec<String>,
+    /// Of the hashes; there is one where anything is hashed.
+    pub key: Option<Secret>,
+    /// Whether the domain of an address stays beside its hash.
+    pub keep_domain: bool,
 }
 
 /// The names of a JSON event's members.

@@ -20,6 +20,7 @@ pub mod fuzzing;
 pub mod health;
 pub mod heap;
 pub mod http;
+pub mod privacy;
 pub mod rest;
 pub mod schedule;
 pub mod secrecy;

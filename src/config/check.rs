@@ -17,6 +17,7 @@ use crate::domain::{
 };
 
 mod address;
+mod privacy;
 mod route;
 mod sink;
 mod source;

@@ -7,11 +7,13 @@ use super::{
 };
 
 mod leaf;
+mod privacy;
 mod secret;
 mod sink;
 mod source;
 
 pub(super) use leaf::{Begin, Count, Item, Named, Seconds, Size, Strings, Time};
+pub(super) use privacy::{PrivacyKeys, PrivacyPart};
 pub(super) use secret::SecretKey;
 pub(super) use sink::{
     BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,

@@ -231,6 +231,7 @@ fn sink(settings: &config::Syslog) -> Syslog {
         },
         max_in_flight: 1,
         schema: config::Schema::default(),
+        privacy: None,
         kind: SinkKind::Syslog(settings.clone()),
     };
     Syslog::new(&sink, settings, "collector").unwrap()

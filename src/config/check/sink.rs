@@ -1,20 +1,30 @@
 //! Sinks: what is common, then each kind.
 
-use super::{Streams, address, route::route};
+use super::{Streams, address, privacy::privacy, route::route};
 use crate::{
     config::{
-        BatchLimits, File, Leef, Payload, Schema, Sink, SinkKind, SplunkHec, Syslog, Transport,
+        BatchLimits, File, Leef, Payload, Privacy, Route, Schema, Sink, SinkKind, SplunkHec,
+        Syslog, Transport,
         node::{Context, Key},
         raw::{
-            BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,
-            ShapeKeys, Strings, SyslogKeys,
+            BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, PrivacyKeys, RawSink, Rotation,
+            RouteKeys, ShapeKeys, Strings, SyslogKeys,
         },
     },
     domain::name::SinkName,
 };
 
 /// What all sinks take.
-type CommonKeys = (BatchKeys, RouteKeys, ShapeKeys);
+type CommonKeys = (BatchKeys, RouteKeys, ShapeKeys, PrivacyKeys);
+
+/// The same, checked.
+struct Common {
+    route: Route,
+    batch: BatchLimits,
+    max_in_flight: usize,
+    schema: Schema,
+    privacy: Option<Privacy>,
+}
 
 pub(super) fn sink(
     cx: &Context<'_>,
@@ -38,20 +48,21 @@ pub(super) fn sink(
             (file.map(SinkKind::File), common(keys, 1))
         }
         RawSink::Stdout(keys) => {
-            (Some(SinkKind::Stdout), common((keys.sink, keys.route, keys.shape), 1))
+            (Some(SinkKind::Stdout), common((keys.sink, keys.route, keys.shape, keys.privacy), 1))
         }
     };
-    let (route, batch, max_in_flight, schema) = common?;
-    Some(Sink { name, route, batch, max_in_flight, schema, kind: kind? })
+    let Common { route, batch, max_in_flight, schema, privacy } = common?;
+    Some(Sink { name, route, batch, max_in_flight, schema, privacy, kind: kind? })
 }
 
 fn common(
     cx: &Context<'_>,
     path: &str,
-    (keys, routes, shape): CommonKeys,
+    (keys, routes, shape, secrecy): CommonKeys,
     in_flight: usize,
     streams: &Streams,
-) -> Option<(crate::config::Route, BatchLimits, usize, Schema)> {
+) -> Option<Common> {
+    let privacy = privacy(cx, secrecy);
     let route = route(cx, path, routes, streams);
     let batch = keys.batch.value.and_then(|batch| {
         Some(BatchLimits {
@@ -60,11 +71,17 @@ fn common(
             max_age: batch.max_age.value?.0,
         })
     });
-    let in_flight = match keys.max_in_flight.value {
+    let max_in_flight = match keys.max_in_flight.value {
         Some(count) => usize::try_from(count.0).ok()?,
         None => in_flight,
     };
-    Some((route, batch?, in_flight, shape.schema.value?))
+    Some(Common {
+        route,
+        batch: batch?,
+        max_in_flight,
+        schema: shape.schema.value?,
+        privacy: privacy?,
+    })
 }
 
 fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, CommonKeys) {
@@ -86,7 +103,7 @@ fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, CommonKeys
             http: http?,
         })
     })();
-    (hec, (keys.sink, keys.route, keys.shape))
+    (hec, (keys.sink, keys.route, keys.shape, keys.privacy))
 }
 
 fn endpoints(cx: &Context<'_>, key: Key<Strings>, plain: &Key<bool>) -> Option<Vec<String>> {
@@ -157,7 +174,7 @@ fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, CommonKeys) {
             timeout: keys.timeout.value?.0,
         })
     })();
-    (syslog, (keys.sink, keys.route, keys.shape))
+    (syslog, (keys.sink, keys.route, keys.shape, keys.privacy))
 }
 
 fn payload(cx: &Context<'_>, keys: &SyslogKeys) -> Option<Payload> {
@@ -196,5 +213,5 @@ fn file(cx: &Context<'_>, keys: FileKeys) -> (Option<File>, CommonKeys) {
         let keep = keys.keep.value.and_then(|count| usize::try_from(count.0).ok());
         Some(File { path: path?, daily: daily?, keep: keep.filter(|_| daily == Some(true)) })
     })();
-    (file, (keys.sink, keys.route, keys.shape))
+    (file, (keys.sink, keys.route, keys.shape, keys.privacy))
 }

@@ -4,7 +4,9 @@ use std::{borrow::Cow, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{Count, HttpKeys, Seconds, SecretKey, Size, Strings, TlsKeys, leaf::by_type};
+use super::{
+    Count, HttpKeys, PrivacyKeys, Seconds, SecretKey, Size, Strings, TlsKeys, leaf::by_type,
+};
 use crate::config::{
     Acknowledgements, Framing, Leef as LeefWord, Schema as SchemaWord, SyslogHeader, Transport,
     node::{Node, Setting},
@@ -95,7 +97,7 @@ section! {
         ack_timeout: Seconds = "5m",
         /// `gzip` or `none`.
         compression: Compression = "gzip",
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, http: HttpKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys, http: HttpKeys }
 }
 
 section! {
@@ -128,7 +130,7 @@ section! {
         tls: TlsKeys,
         /// How long connecting or one write may take. A duration.
         timeout: Seconds = "30s",
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys }
 }
 
 section! {
@@ -144,7 +146,7 @@ section! {
         rotation: Rotation = "daily",
         /// Rotated files to keep.
         keep: Count = 14,
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys }
 }
 
 section! {
@@ -153,7 +155,7 @@ section! {
         /// The kind of sink.
         #[expect(dead_code, reason = "it has chosen this section")]
         r#type: StdoutType,
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys }
 }
 
 section! {
