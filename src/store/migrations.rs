@@ -48,6 +48,7 @@ pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreErro
     }
     let set = || {
         connection.pragma_update(None, "synchronous", "FULL")?;
+        forget(connection)?;
         connection.pragma_update(None, "foreign_keys", "ON")
     };
     set().map_err(|source| damaged(path, &source))
@@ -60,6 +61,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        forget(connection)?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         let done = usize::try_from(version(connection)?).unwrap_or(0);
         for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
@@ -73,6 +75,11 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
         Ok(())
     };
     migrate().map_err(|source| damaged(path, &source))
+}
+
+/// What was deleted is overwritten: a mail that is delivered is nobody's business any more.
+fn forget(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {
