@@ -31,6 +31,7 @@ mod malformed;
 mod month;
 mod outage;
 mod plan;
+mod privacy;
 mod quirks;
 mod reconcile;
 mod routes;

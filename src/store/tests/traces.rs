@@ -12,8 +12,7 @@ impl Bench {
     /// Pieces of every block and dead letter that the store has.
     fn pieces(&self) -> Vec<Vec<u8>> {
         let blocks = self.store.read("blocks", |view| {
-            let sql =
-                "SELECT block FROM chunk UNION ALL SELECT body FROM dead_letter";
+            let sql = "SELECT block FROM chunk UNION ALL SELECT body FROM dead_letter";
             let mut rows = view.prepare(sql)?;
             let rows = rows.query_map([], |row| row.get::<_, Vec<u8>>(0))?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
