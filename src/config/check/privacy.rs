@@ -13,10 +13,10 @@ use crate::{
     },
 };
 
-/// `Some(None)` where nothing is kept from the sink.
-pub(super) fn privacy(cx: &Context<'_>, keys: PrivacyKeys) -> Option<Option<Privacy>> {
+/// `None` where nothing is kept from the sink, or what is wrong was told.
+pub(super) fn privacy(cx: &Context<'_>, keys: PrivacyKeys) -> Option<Privacy> {
     if !keys.privacy.given {
-        return Some(None);
+        return None;
     }
     let PrivacyPart { drop, hash, key, keep_domain } = keys.privacy.value?;
     let (dropped, hashed) = (drop.value.unwrap_or_default(), hash.value.unwrap_or_default());
@@ -49,12 +49,12 @@ pub(super) fn privacy(cx: &Context<'_>, keys: PrivacyKeys) -> Option<Option<Priv
     if !known || !strong || hashes && key.value.is_none() {
         return None;
     }
-    Some(Some(Privacy {
+    Some(Privacy {
         drop: dropped.plain(),
         hash: hashed.plain(),
         key: key.value.map(|key| key.0),
         keep_domain: keep_domain.value?,
-    }))
+    })
 }
 
 /// Whether all names exist.

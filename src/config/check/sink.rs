@@ -80,7 +80,7 @@ fn common(
         batch: batch?,
         max_in_flight,
         schema: shape.schema.value?,
-        privacy: privacy?,
+        privacy,
     })
 }
 
