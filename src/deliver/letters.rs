@@ -10,19 +10,17 @@ use tracing::{debug, warn};
 use super::{
     batch::{Batch, Filling},
     parts::Parts,
-    task::{Deliverer, Held, LONGEST},
+    task::{Deliverer, Held, wait_after},
 };
 use crate::{
     config::{BatchLimits, Route},
-    fault::{Fault, Kind, backoff, chain},
+    fault::{Fault, Kind, chain},
     sink::Sink,
     store::{Store, dead_letters::replays::ReplayId},
 };
 
 /// Letters in one batch at most: those that may go twice after a crash.
 const TOGETHER: usize = 100;
-/// Between tries of letters that failed. They may be what makes the sink fail.
-const FIRST: Duration = Duration::from_secs(1);
 
 /// Where the replays of a sink are.
 #[derive(Default)]
@@ -105,11 +103,7 @@ impl<K: Sink> Deliverer<K> {
     /// Letters could not be sent. The sink is not held for that: other batches show how it is.
     pub(super) async fn letters_failed(&mut self, batch: Batch, replay: ReplayId, fault: &Fault) {
         self.letters.failures += 1;
-        let wait = match fault.kind {
-            Kind::Transient { retry_after: Some(wait) }
-            | Kind::Throttled { retry_after: Some(wait) } => wait,
-            _ => backoff(self.letters.failures, FIRST, LONGEST, &mut self.rng),
-        };
+        let wait = wait_after(fault, self.letters.failures, &mut self.rng);
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
         let why = fault.chain();
         warn!(sink = %self.config.name, error = why, "dead letters could not be sent again");

@@ -239,13 +239,7 @@ impl<K: Sink> Deliverer<K> {
             self.failures += 1;
         }
         let person = fault.kind == Kind::Auth;
-        let wait = match fault.kind {
-            Kind::Auth => backoff(self.failures, HOLD_FIRST, HOLD_LONGEST, &mut self.rng),
-            // Never at once: a sink that says so each time would be asked without a pause.
-            Kind::Transient { retry_after: Some(wait) }
-            | Kind::Throttled { retry_after: Some(wait) } => wait.max(FIRST),
-            _ => backoff(self.failures, FIRST, LONGEST, &mut self.rng),
-        };
+        let wait = wait_after(fault, self.failures, &mut self.rng);
         let until = self.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
         let why = fault.chain();
         warn!(sink = %self.config.name, attempt = self.failures, error = why, "delivery failed");
@@ -278,6 +272,17 @@ impl<K: Sink> Deliverer<K> {
         if let Err(error) = self.store.set_condition(party, state, until, error, now).await {
             debug!(sink = %self.config.name, error = crate::fault::chain(&error), "cannot note the state");
         }
+    }
+}
+
+/// How long after so many failures in a row a sink is left alone.
+pub(super) fn wait_after(fault: &Fault, failures: u32, rng: &mut StdRng) -> Duration {
+    match fault.kind {
+        Kind::Auth => backoff(failures, HOLD_FIRST, HOLD_LONGEST, rng),
+        // Never at once: a sink that says so each time would be asked without a pause.
+        Kind::Transient { retry_after: Some(wait) }
+        | Kind::Throttled { retry_after: Some(wait) } => wait.max(FIRST),
+        _ => backoff(failures, FIRST, LONGEST, rng),
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreErro
     }
     let set = || {
         connection.pragma_update(None, "synchronous", "FULL")?;
-        forget(connection)?;
+        wipe(connection, true)?;
         connection.pragma_update(None, "foreign_keys", "ON")
     };
     set().map_err(|source| damaged(path, &source))
@@ -61,7 +61,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
-        forget(connection)?;
+        wipe(connection, true)?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         let done = usize::try_from(version(connection)?).unwrap_or(0);
         for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
@@ -78,8 +78,20 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
 }
 
 /// What was deleted is overwritten: a mail that is delivered is nobody's business any more.
-fn forget(connection: &Connection) -> rusqlite::Result<()> {
-    connection.query_row("PRAGMA secure_delete = ON", [], |_| Ok(()))
+fn wipe(connection: &Connection, wipe: bool) -> rusqlite::Result<()> {
+    let word = if wipe { "ON" } else { "OFF" };
+    connection.query_row(&format!("PRAGMA secure_delete = {word}"), [], |_| Ok(()))
+}
+
+/// Does something without overwriting what it deletes.
+pub(super) fn unwiped<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    wipe(connection, false)?;
+    let done = work();
+    wipe(connection, true)?;
+    done
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

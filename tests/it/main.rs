@@ -9,6 +9,8 @@ mod harness;
 #[path = "../../src/sink/tests/pki.rs"]
 mod pki;
 mod records;
+#[path = "../shared/sums.rs"]
+mod sums;
 
 mod acknowledgement;
 mod backfill;

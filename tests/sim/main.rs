@@ -22,6 +22,8 @@ mod rows;
 mod seed;
 mod settings;
 mod siem;
+#[path = "../shared/sums.rs"]
+mod sums;
 mod system;
 mod trace;
 mod verdict;

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use postrider::simulator::{RowTruth, Simulation};
+use postrider::simulator::Simulation;
 use serde_json::Value;
 
-use crate::{clock, history::minutes, siem::Siem};
-
-/// Counters by place and name.
-type Sums = BTreeMap<String, i128>;
+use crate::{
+    clock,
+    history::minutes,
+    siem::Siem,
+    sums::{Sums, add, counters, nonzero, told},
+};
 
 /// Compares each window that begins in `[from, to)` with what the vendor said at some time
 /// from `read` on.
@@ -56,42 +58,4 @@ fn truth(vendor: &Simulation, window: [Timestamp; 2], then: Timestamp) -> BTreeM
     }
     let some = truth.into_iter().map(|(user, sum)| (user, nonzero(&sum)));
     some.filter(|(_, sum)| !sum.is_empty()).collect()
-}
-
-fn counters(of: &Value) -> Sums {
-    let mut all = Sums::new();
-    for place in ["status", "details"] {
-        for (name, count) in of[place].as_object().into_iter().flatten() {
-            all.insert(format!("{place}.{name}"), count.as_i64().unwrap_or_default().into());
-        }
-    }
-    all
-}
-
-fn add(sums: &mut Sums, more: &Sums) {
-    for (name, count) in more {
-        *sums.entry(name.clone()).or_default() += count;
-    }
-}
-
-fn nonzero(sums: &Sums) -> Sums {
-    sums.iter().filter(|(_, sum)| **sum != 0).map(|(name, sum)| (name.clone(), *sum)).collect()
-}
-
-fn told(row: &RowTruth) -> Sums {
-    let status: [(&str, u64); 9] = [
-        ("success", row.success),
-        ("failure", row.failure),
-        ("tempFailure", row.temp_failure),
-        ("partialSuccess", row.partial_success),
-        ("inProgress", row.in_progress),
-        ("total", row.total),
-        ("recipientsTotal", row.recipients_total),
-        ("messageSizeTotal", row.message_size_total),
-        ("deliveredSizeTotal", row.delivered_size_total),
-    ];
-    let details = [("2.X.X", row.success), ("4.X.X", row.temp_failure), ("5.X.X", row.failure)];
-    let status = status.map(|(name, count)| (format!("status.{name}"), i128::from(count)));
-    let details = details.map(|(name, count)| (format!("details.{name}"), i128::from(count)));
-    status.into_iter().chain(details).collect()
 }

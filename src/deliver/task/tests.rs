@@ -196,6 +196,17 @@ fn failed(kind: Kind) -> Answer {
     Box::new(move |_| Outcome::Failed(Fault::new(kind, "no")))
 }
 
+#[test]
+fn a_sink_is_never_asked_again_at_once() {
+    let mut rng = StdRng::seed_from_u64(1);
+    for retry_after in [None, Some(Duration::ZERO)] {
+        for kind in [Kind::Transient { retry_after }, Kind::Throttled { retry_after }, Kind::Auth] {
+            let wait = wait_after(&Fault::new(kind, "refused"), 1, &mut rng);
+            assert!(wait >= FIRST / 2, "{kind:?}: {wait:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn batches_go_in_order_and_free_the_spool() {
     let bench = Bench::new(Vec::new()).await;

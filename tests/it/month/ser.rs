@@ -15,15 +15,12 @@ use postrider::{
     source::proofpoint_ser::ProofpointSer,
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::Value;
 
 use super::{Event, Month, begin, hours};
+use crate::sums::{Sums, add, counters, nonzero, told};
 
 const WEEK: u64 = 7 * 24;
 const PARTS: [&str; 5] = ["success", "failure", "tempFailure", "partialSuccess", "inProgress"];
-
-/// Counters by place and name.
-type Sums = BTreeMap<String, i128>;
 
 async fn vendor(clock: &Arc<ManualClock>) -> Simulation {
     let mut options = Options { clock: clock.clone(), ..Options::default() };
@@ -80,44 +77,6 @@ struct Row {
     /// The last value of each counter that was given.
     last: Sums,
     sum: Sums,
-}
-
-fn counters(of: &Value) -> Sums {
-    let mut all = Sums::new();
-    for place in ["status", "details"] {
-        for (name, count) in of[place].as_object().into_iter().flatten() {
-            all.insert(format!("{place}.{name}"), i128::from(count.as_i64().unwrap()));
-        }
-    }
-    all
-}
-
-fn add(sums: &mut Sums, more: &Sums) {
-    for (name, count) in more {
-        *sums.entry(name.clone()).or_default() += count;
-    }
-}
-
-fn nonzero(sums: &Sums) -> Sums {
-    sums.iter().filter(|(_, sum)| **sum != 0).map(|(name, sum)| (name.clone(), *sum)).collect()
-}
-
-fn told(row: &RowTruth) -> Sums {
-    let status: [(&str, u64); 9] = [
-        ("success", row.success),
-        ("failure", row.failure),
-        ("tempFailure", row.temp_failure),
-        ("partialSuccess", row.partial_success),
-        ("inProgress", row.in_progress),
-        ("total", row.total),
-        ("recipientsTotal", row.recipients_total),
-        ("messageSizeTotal", row.message_size_total),
-        ("deliveredSizeTotal", row.delivered_size_total),
-    ];
-    let details = [("2.X.X", row.success), ("4.X.X", row.temp_failure), ("5.X.X", row.failure)];
-    let status = status.map(|(name, count)| (format!("status.{name}"), i128::from(count)));
-    let details = details.map(|(name, count)| (format!("details.{name}"), i128::from(count)));
-    status.into_iter().chain(details).collect()
 }
 
 /// Takes in an event, which must fit what came before.

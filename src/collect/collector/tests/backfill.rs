@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{
-    domain::slice::Interval,
+    domain::{filter::Filter, slice::Interval},
     store::{
         requests::{NewRequest, Request, RequestState},
         slices::RequestId,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     collect::budget::{self, Expected},
-    config::{Resweep, Source as Config},
+    config::{RateLimit, Resweep, Source as Config, Start},
     store::conditions::Party,
 };
 

@@ -1,7 +1,10 @@
 //! Covered slices are read again, after what is live.
 
 use super::*;
-use crate::config::Resweep;
+use crate::{
+    config::{Resweep, Start},
+    source::Limits,
+};
 
 /// Lets an hour pass, with an activation, during one of its calls; that one has a second page.
 struct Busy {
@@ -51,7 +54,7 @@ fn configured(bench: &Bench, ages: &[u64]) -> Arc<config::Source> {
 async fn a_resweep_makes_room_for_what_becomes_live_in_the_midst_of_it() {
     let bench = Bench::new(Vec::new());
     let config = configured(&bench, &[24]);
-    let Bench { collector, clock, _directory: directory } = bench;
+    let Bench { collector, clock, directory } = bench;
     let Collector { pace, store, max_spool, activation, stop, memory, .. } = collector;
     let source = Arc::new(Busy {
         clock: clock.clone(),
@@ -72,7 +75,7 @@ async fn a_resweep_makes_room_for_what_becomes_live_in_the_midst_of_it() {
         stop,
         memory,
     };
-    let mut bench = Bench { collector, clock, _directory: directory };
+    let mut bench = Bench { collector, clock, directory };
     assert_eq!(bench.run().await, Step::Idle);
     bench.clock.advance(Duration::from_hours(24));
     bench.collector.activation.activate();

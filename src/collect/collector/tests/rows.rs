@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    config::{ProofpointSer, Resweep},
+    config::{ProofpointSer, Resweep, Secret, Vendor},
     domain::slice::Interval,
-    source::proofpoint_ser::read_summary,
+    source::{Limits, proofpoint_ser::read_summary},
 };
 
 /// Answers each window in order; with nothing once there is no more.
@@ -57,7 +57,7 @@ const WINDOW: &str = "2026-11-20T08:00:00Z";
 
 /// Readings of the first window, an hour apart.
 fn bench(slice: Duration, answers: &[(&str, &[String])]) -> Bench<Relay> {
-    let Bench { collector, clock, _directory: directory } = Bench::new(Vec::new());
+    let Bench { collector, clock, directory } = Bench::new(Vec::new());
     let hours = |hours| Resweep { after: Duration::from_hours(hours), verdicts: Vec::new() };
     let config = config::Source {
         slice,
@@ -89,7 +89,7 @@ fn bench(slice: Duration, answers: &[(&str, &[String])]) -> Bench<Relay> {
         stop,
         memory,
     };
-    Bench { collector, clock, _directory: directory }
+    Bench { collector, clock, directory }
 }
 
 impl Bench<Relay> {
