@@ -272,6 +272,7 @@ pub enum SinkKind {
     SplunkHec(SplunkHec),
     Syslog(Syslog),
     File(File),
+    Folder(Folder),
     Stdout,
 }
 
@@ -280,7 +281,7 @@ impl SinkKind {
         match self {
             Self::SplunkHec(_) => "splunk_hec",
             Self::Syslog(_) => "syslog",
-            Self::File(_) => "file",
+            Self::File(_) | Self::Folder(_) => "file",
             Self::Stdout => "stdout",
         }
     }
@@ -372,4 +373,12 @@ pub struct File {
     pub daily: bool,
     /// Rotated files to keep; `None`: all.
     pub keep: Option<usize>,
+}
+
+/// A directory of tables: a file a source and UTC day.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    pub path: PathBuf,
+    /// CSV or Parquet.
+    pub format: crate::table::Format,
 }

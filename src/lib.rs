@@ -29,4 +29,5 @@ pub mod sink;
 pub mod source;
 pub mod store;
 pub mod supervisor;
+pub mod table;
 pub mod telemetry;

@@ -95,6 +95,7 @@ impl Parts {
             AnySink::SplunkHec(sink) => self.deliver(config, sink),
             AnySink::Syslog(sink) => self.deliver(config, sink),
             AnySink::File(sink) => self.deliver(config, sink),
+            AnySink::Folder(sink) => self.deliver(config, sink),
             AnySink::Stdout(sink) => self.deliver(config, sink),
         }
     }

@@ -152,6 +152,7 @@ async fn tries(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Trial> {
                 Ok(AnySink::SplunkHec(sink)) => probe(&sink).await,
                 Ok(AnySink::Syslog(sink)) => probe(&sink).await,
                 Ok(AnySink::File(sink)) => probe(&sink).await,
+                Ok(AnySink::Folder(sink)) => probe(&sink).await,
                 Ok(AnySink::Stdout(sink)) => probe(&sink).await,
                 Err(error) => Err(format!("{error:#}")),
             };

@@ -134,13 +134,16 @@ section! {
 }
 
 section! {
-    /// A file of JSON lines.
+    /// A file of JSON lines, or a directory of tables.
     FileKeys {
         /// The kind of sink.
         #[expect(dead_code, reason = "it has chosen this section")]
         r#type: FileType,
-        /// The file's path. Mandatory.
+        /// The file's path; with `csv` and `parquet` the path of a directory. Mandatory.
         path: PathBuf,
+        /// `jsonl`, a line of JSON an event; or tables of SER rows, one row in its latest revision,
+        /// a file a source and UTC day: `csv` or `parquet`.
+        format: FileFormat = "jsonl",
         /// `daily` begins a new file each UTC day and renames the old one to `PATH.YYYY-MM-DD`;
         /// `never` leaves it to others.
         rotation: Rotation = "daily",
@@ -233,3 +236,11 @@ pub(in crate::config) enum Rotation {
     Never,
 }
 words!(Rotation { "daily" => Daily, "never" => Never });
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum FileFormat {
+    Jsonl,
+    Csv,
+    Parquet,
+}
+words!(FileFormat { "jsonl" => Jsonl, "csv" => Csv, "parquet" => Parquet });
