@@ -14,6 +14,7 @@ mod sums;
 
 mod acknowledgement;
 mod backfill;
+mod bi;
 mod bounds;
 mod calls;
 mod cli;
