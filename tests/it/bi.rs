@@ -100,7 +100,8 @@ async fn pyarrow_and_python_s_csv_read_what_the_vendor_says() {
     };
     for format in ["csv", "parquet", "json"] {
         let ended = export(format, later(from, 1), to).await;
-        assert_eq!((ended.status, ended.stderr.as_str()), (Some(0), ""), "{format}");
+        assert_eq!(ended.status, Some(0), "{format}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("missing"), "{format}: {}", ended.stderr);
     }
     let gap = export("csv", later(from, -5), later(to, 1)).await;
     assert_eq!(gap.status, Some(1), "{}", gap.stderr);

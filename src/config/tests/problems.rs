@@ -67,6 +67,8 @@ tells! {
     privacy_without_a_key: format!("{ETD}{STDOUT}[sinks.out.privacy]\ndrop = [\"subject\"]\nhash = [\"subject\", \"sender\"]\nkye = 1\n"),
     privacy_with_a_short_key: format!("{ETD}{STDOUT}privacy = {{ hash = [\"subject\"], key = \"short\" }}\n"),
     privacy_without_effect: format!("{ETD}{STDOUT}privacy = {{ key = \"0123456789abcdef\", keep_domain = true }}\n"),
+    tables_with_settings_of_lines: format!("{SER}[sinks.bi]\ntype = \"file\"\nformat = \"csv\"\npath = \"DIR/bi\"\nrotation = \"never\"\nkeep = 3\nschema = \"ecs\"\nstreams = [\"summary\", \"health\"]\n"),
+    tables_of_nothing: format!("{ETD}[sinks.bi]\ntype = \"file\"\nformat = \"parquet\"\n[sinks.b]\ntype = \"file\"\nformat = \"xlsx\"\npath = \"/x\"\n"),
     ser_resweep_by_verdict: format!("{SER}resweep = [{{ after = \"1h\", verdicts = [\"bec\"] }}, {{}}]\n{STDOUT}"),
     reserved_name: format!("{}{STDOUT}", ETD.replace("etd-us", "postrider")),
     sink_of_own_health: format!("{ETD}{STDOUT}sources = [\"postrider\"]\n"),
