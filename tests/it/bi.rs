@@ -45,7 +45,7 @@ fn truth(vendor: &Simulation, from: Timestamp, to: Timestamp) -> Vec<Value> {
     rows
 }
 
-/// A Python that has pyarrow, from PyPI; `None`, and a loud line, where it cannot be had.
+/// A Python that has `pyarrow`, from `PyPI`; `None`, and a loud line, where it cannot be had.
 fn python() -> Option<PathBuf> {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pyarrow");
     let python = place.join("bin/python3");

@@ -29,7 +29,7 @@ fn listener() -> (SocketAddr, Arc<Mutex<Vec<u8>>>) {
         for stream in listener.incoming() {
             let (mut stream, all) = (stream.unwrap(), all.clone());
             std::thread::spawn(move || {
-                let mut piece = [0; 65_536];
+                let mut piece = [0; 8_192];
                 while let Ok(count @ 1..) = stream.read(&mut piece) {
                     all.lock().unwrap().extend_from_slice(&piece[..count]);
                 }
@@ -63,7 +63,9 @@ fn private(original: &[Line]) -> BTreeSet<&str> {
         "mailboxes",
         "deliveredTo",
     ] {
-        original.iter().for_each(|line| texts(&line.json[name], &mut all));
+        for line in original {
+            texts(&line.json[name], &mut all);
+        }
     }
     // Shorter ones, such as names of one word, are in other texts by chance.
     all.into_iter().filter(|text| text.len() > 12).collect()
