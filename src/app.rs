@@ -234,7 +234,7 @@ impl Running {
                 }
             }
         }
-        self.cron.stop().await;
+        drop(self.cron);
         outcome
     }
 }

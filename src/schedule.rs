@@ -11,7 +11,11 @@ use std::{
 
 use anyhow::Context;
 use jiff::Timestamp;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Notify,
+    time::Instant,
+};
 use tokio_cron_scheduler::{Job, JobScheduler};
 
 use crate::{clock::Clock, config::units, domain::name::SourceName};
@@ -66,37 +70,54 @@ impl Activation {
     }
 }
 
-/// The cron schedules of all sources.
+/// The cron schedules of all sources, until it is dropped.
+///
+/// They have a runtime of their own, which ends with them: the scheduler starts tasks that wait for
+/// each other without end, so that each reading of the configuration would leave some behind.
 pub struct CronTrigger {
     /// None where nothing is scheduled: it would look at the clock twice a second.
-    scheduler: Option<JobScheduler>,
+    runtime: Option<Runtime>,
 }
 
 impl CronTrigger {
     /// Activates each source at its times.
     pub async fn start(jobs: Vec<(String, Arc<Activation>)>) -> anyhow::Result<Self> {
         if jobs.is_empty() {
-            return Ok(Self { scheduler: None });
+            return Ok(Self { runtime: None });
         }
-        let scheduler = JobScheduler::new().await.context("cannot start the cron scheduler")?;
-        for (cron, source) in jobs {
-            let job = Job::new_async(cron.as_str(), move |_, _| {
-                source.activate();
-                Box::pin(async {})
-            })
-            .with_context(|| format!("the cron expression \"{cron}\" cannot be scheduled"))?;
-            scheduler.add(job).await.context("cannot add a cron job")?;
-        }
-        scheduler.start().await.context("cannot start the cron scheduler")?;
-        Ok(Self { scheduler: Some(scheduler) })
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("cron")
+            .enable_time()
+            .build()
+            .context("cannot start a thread for cron schedules")?;
+        let scheduled = runtime.spawn(schedule(jobs));
+        let trigger = Self { runtime: Some(runtime) };
+        scheduled.await.context("the cron scheduler broke")??;
+        Ok(trigger)
     }
+}
 
-    pub async fn stop(self) {
-        let Some(mut scheduler) = self.scheduler else { return };
-        if let Err(error) = scheduler.shutdown().await {
-            tracing::debug!(%error, "the cron scheduler did not stop in order");
+impl Drop for CronTrigger {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Nothing that it does has to be waited for.
+            runtime.shutdown_background();
         }
     }
+}
+
+async fn schedule(jobs: Vec<(String, Arc<Activation>)>) -> anyhow::Result<()> {
+    let scheduler = JobScheduler::new().await.context("cannot start the cron scheduler")?;
+    for (cron, source) in jobs {
+        let job = Job::new_async(cron.as_str(), move |_, _| {
+            source.activate();
+            Box::pin(async {})
+        })
+        .with_context(|| format!("the cron expression \"{cron}\" cannot be scheduled"))?;
+        scheduler.add(job).await.context("cannot add a cron job")?;
+    }
+    scheduler.start().await.context("cannot start the cron scheduler")
 }
 
 /// Activates a source at the ticks of a cron schedule that [`CronTrigger`] misses, which counts by
@@ -145,6 +166,21 @@ mod tests {
 
     use super::*;
     use crate::clock::ManualClock;
+
+    #[tokio::test]
+    async fn a_trigger_leaves_nothing_behind() {
+        let source = Arc::new(Activation::default());
+        for _ in 0..3 {
+            let jobs = vec![("0 0 0 1 1 *".to_owned(), source.clone())];
+            drop(CronTrigger::start(jobs).await.unwrap());
+        }
+        let gone = async {
+            while Arc::strong_count(&source) > 1 {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(20), gone).await.expect("its jobs still have the source");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_tick_that_the_trigger_missed_is_made_up_for() {
