@@ -112,7 +112,10 @@ impl Tables {
                 assert!(cell.is_empty() || cell == other, "{id} {name}: {cell} {other}");
             }
         }
-        println!("{} rows; {kept} counters that were given once", delivered.len());
+        let store = month.directory.path().join("state/postrider.db");
+        let bytes = std::fs::metadata(store).unwrap().len();
+        let rows = delivered.len();
+        println!("{rows} rows; {kept} counters that were given once; the store has {bytes} bytes");
     }
 }
 
