@@ -72,7 +72,15 @@ impl Redactor {
         }
         let unfit = || Unfit("the event cannot be read, so privacy cannot be kept".into());
         let json = self.json(&event.json).ok_or_else(unfit)?;
-        Ok(Cow::Owned(Event { json: json.into(), ..event.clone() }))
+        let verdict = event.verdict.clone().filter(|_| !self.keeps_verdict_back());
+        Ok(Cow::Owned(Event { json: json.into(), verdict, ..event.clone() }))
+    }
+
+    /// Whether the sink is not to have the verdict, from which formats make severities and classes.
+    fn keeps_verdict_back(&self) -> bool {
+        let verdict =
+            ["verdict", "verdict.latestverdict", "verdict.verdict", "verdict.originalverdict"];
+        self.rules.iter().any(|(path, _)| verdict.contains(&path.as_str()))
     }
 
     /// `None` for what is no object.

@@ -20,7 +20,7 @@ pub struct Row {
     pub application_user: Option<String>,
     pub envelope_from: Option<String>,
     pub header_from: Option<String>,
-    /// In the order of [`STATUS`]; `None` where the vendor gave none, which is not zero.
+    /// In the order of their columns; `None` where the vendor gave none, which is not zero.
     pub status: [Option<i128>; 9],
     /// Messages by DSN class, 2 to 5.
     pub dsn: [Option<i128>; 4],

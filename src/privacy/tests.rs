@@ -97,6 +97,19 @@ fn ser_counters_go_with_how_they_moved() {
 }
 
 #[test]
+fn who_is_not_to_have_the_verdict_gets_no_severity_of_it() {
+    let event = Event { verdict: Some("phishing".into()), ..event_of(1, MESSAGE) };
+    for name in ["verdict", "verdict.latestVerdict", "verdict.originalVerdict"] {
+        for redactor in [redactor(&[name], &[]), redactor(&[], &[name])] {
+            assert_eq!(redactor.apply(&event).unwrap().verdict, None, "{name}");
+        }
+    }
+    let others =
+        redactor(&["verdict.techniques"], &["subject"]).apply(&event).unwrap().into_owned();
+    assert_eq!(others.verdict.as_deref(), Some("phishing"));
+}
+
+#[test]
 fn lists_that_are_too_deep_go_as_a_whole() {
     let deep = format!("{}\"ann\"{}", "[".repeat(90), "]".repeat(90));
     let json = format!(r#"{{"postrider":{{}},"attachments":{deep}}}"#);
