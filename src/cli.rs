@@ -12,6 +12,7 @@ pub mod config;
 pub mod coverage;
 pub mod dead_letters;
 pub mod demo;
+pub mod export;
 mod layout;
 pub mod once;
 pub mod plan;
@@ -49,6 +50,8 @@ enum Command {
     Status(status::Args),
     /// Show what was collected, what is missing and why.
     Coverage(coverage::Args),
+    /// Write SER rows as a table, each in its latest revision: CSV, Parquet or JSON.
+    Export(export::Args),
     /// Show, send again or drop what sinks refused for good.
     DeadLetters(dead_letters::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
@@ -117,6 +120,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, &args),
         Command::Coverage(args) => coverage::run(file, args),
+        Command::Export(args) => export::run(file, &args),
         Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),

@@ -27,4 +27,4 @@ mod testing;
 mod vanish;
 
 pub use collector::{Collector, Memory};
-pub use forget::Forgetter;
+pub use forget::{Forgetter, ROWS};

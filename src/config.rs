@@ -222,7 +222,19 @@ pub struct Sink {
     /// Batches on the way at once; 1 keeps the order.
     pub max_in_flight: usize,
     pub schema: Schema,
+    pub privacy: Option<Privacy>,
     pub kind: SinkKind,
+}
+
+/// What a sink is not to have of an event. Names are known to [`crate::privacy::members`].
+#[derive(Debug, Clone)]
+pub struct Privacy {
+    pub drop: Vec<String>,
+    pub hash: Vec<String>,
+    /// Of the hashes; there is one where anything is hashed.
+    pub key: Option<Secret>,
+    /// Whether the domain of an address stays beside its hash.
+    pub keep_domain: bool,
 }
 
 /// The names of a JSON event's members.
@@ -260,6 +272,7 @@ pub enum SinkKind {
     SplunkHec(SplunkHec),
     Syslog(Syslog),
     File(File),
+    Folder(Folder),
     Stdout,
 }
 
@@ -268,7 +281,7 @@ impl SinkKind {
         match self {
             Self::SplunkHec(_) => "splunk_hec",
             Self::Syslog(_) => "syslog",
-            Self::File(_) => "file",
+            Self::File(_) | Self::Folder(_) => "file",
             Self::Stdout => "stdout",
         }
     }
@@ -360,4 +373,12 @@ pub struct File {
     pub daily: bool,
     /// Rotated files to keep; `None`: all.
     pub keep: Option<usize>,
+}
+
+/// A directory of tables: a file a source and UTC day.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    pub path: PathBuf,
+    /// CSV or Parquet.
+    pub format: crate::table::Format,
 }

@@ -27,6 +27,8 @@ pub const SEND: &str = "send";
 pub const READ: &str = "read";
 /// Asking a vendor for a page.
 pub const FETCH: &str = "fetch";
+/// Putting a file of a table in the place of the one before.
+pub const TABLE: &str = "table";
 /// Making the store's file, and each step that brings it to this version's schema.
 pub const CREATE: &str = "create";
 pub const MIGRATE: &str = "migrate";

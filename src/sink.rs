@@ -4,6 +4,8 @@
 use crate::{config::BatchLimits, domain::event::Event, fault::Fault};
 
 pub mod file;
+pub mod folder;
+pub mod private;
 pub mod splunk_hec;
 pub mod stdout;
 pub mod syslog;

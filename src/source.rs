@@ -21,6 +21,8 @@ pub mod pace;
 pub mod places;
 pub mod proofpoint_ser;
 
+pub(crate) use proofpoint_ser::summary_row;
+
 mod answer;
 mod bearer;
 #[cfg(feature = "testing")]

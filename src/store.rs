@@ -223,8 +223,9 @@ impl Store {
         self.shared.writer.as_ref().map_or(0, writer::Writer::longest_line)
     }
 
-    /// Lets go of what is kept for speed.
+    /// Lets go of what is kept for speed, and of the WAL, which has what was deleted lately.
     pub async fn shrink(&self) -> Result<(), StoreError> {
+        self.shared.room.tidy.store(true, std::sync::atomic::Ordering::Relaxed);
         self.readers().clear();
         self.shared.chunks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.codec.clear();

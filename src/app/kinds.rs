@@ -10,7 +10,7 @@ use crate::{
     config::{self, SinkKind, Vendor},
     http,
     metrics::Requests,
-    sink::{file::File, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
+    sink::{file::File, folder::Folder, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
     source::{cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
 };
 
@@ -40,6 +40,7 @@ pub enum AnySink {
     SplunkHec(SplunkHec),
     Syslog(Syslog),
     File(File),
+    Folder(Folder),
     Stdout(Stdout),
 }
 
@@ -59,6 +60,7 @@ pub fn sink(
             AnySink::Syslog(Syslog::new(config, syslog, &host).with_context(name)?)
         }
         SinkKind::File(file) => AnySink::File(File::new(config, file, clock.clone())),
+        SinkKind::Folder(folder) => AnySink::Folder(Folder::new(config, folder)),
         SinkKind::Stdout => AnySink::Stdout(Stdout::new(config)),
     })
 }

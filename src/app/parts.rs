@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use jiff::Timestamp;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tokio::sync::Notify;
@@ -17,7 +18,7 @@ use crate::{
     health::Watch,
     rest::Rest,
     schedule::{self, Activation},
-    sink::Sink,
+    sink::{Sink, private::Private},
     source::{Source, pace::Pace, places::Places},
     store::{Store, budget::day},
     supervisor::{Stop, Supervisor, Until},
@@ -90,15 +91,18 @@ impl Parts {
     }
 
     pub(super) fn start_sink(&mut self, config: &config::Sink) -> anyhow::Result<Arc<Notify>> {
-        Ok(match sink(config, &self.clock, &mut self.rng)? {
+        match sink(config, &self.clock, &mut self.rng)? {
             AnySink::SplunkHec(sink) => self.deliver(config, sink),
             AnySink::Syslog(sink) => self.deliver(config, sink),
             AnySink::File(sink) => self.deliver(config, sink),
+            AnySink::Folder(sink) => self.deliver(config, sink),
             AnySink::Stdout(sink) => self.deliver(config, sink),
-        })
+        }
     }
 
-    fn deliver<K: Sink>(&mut self, config: &config::Sink, sink: K) -> Arc<Notify> {
+    fn deliver<K: Sink>(&mut self, config: &config::Sink, sink: K) -> anyhow::Result<Arc<Notify>> {
+        let sink = Private::new(config, sink)
+            .with_context(|| format!("sinks.{}.privacy.key", config.name))?;
         let (config, sink) = (Arc::new(config.clone()), Arc::new(sink));
         let (store, clock, stop) = (self.store.clone(), self.clock.clone(), self.stop.soft.clone());
         let seed: u64 = self.rng.random();
@@ -111,7 +115,7 @@ impl Parts {
             let (store, stop, flush) = (store.clone(), stop.clone(), flush.clone());
             Deliverer::new(config.clone(), sink.clone(), store, clock.clone(), stop, flush, rng)
         });
-        wake
+        Ok(wake)
     }
 
     /// Housekeeping, and the bell that tells deliverers of new events.

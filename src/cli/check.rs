@@ -15,7 +15,8 @@ use super::{
 use crate::{
     app::{self, AnySink, AnySource},
     clock::Clock,
-    config::{Config, Problem, Problems},
+    config::{self, Config, Problem, Problems},
+    privacy::members::{self, Target},
     sink::Sink,
     source::{Source, pace::Pace},
 };
@@ -37,6 +38,17 @@ struct Report {
     configuration: Vec<Problem>,
     /// What was tried, sources first; nothing offline or with an error above.
     tried: Vec<Trial>,
+    /// What is kept from sinks.
+    privacy: Vec<Kept>,
+}
+
+/// What one sink is not to have.
+#[derive(Debug, Serialize)]
+struct Kept {
+    sink: String,
+    drops: Vec<String>,
+    hashes: Vec<String>,
+    keeps_domain: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -50,13 +62,15 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let clock = setup::clock();
     let (report, exit) = match setup::configuration(file, clock.now()) {
         Err(problems) => {
-            (Report { configuration: problems.into_vec(), tried: Vec::new() }, Exit::Wrong)
+            let configuration = problems.into_vec();
+            (Report { configuration, tried: Vec::new(), privacy: Vec::new() }, Exit::Wrong)
         }
         Ok(loaded) => {
             let tried = if args.offline { Vec::new() } else { tries(&loaded.config, &clock).await };
             let well = tried.iter().all(|trial| trial.well);
             let exit = if well { Exit::Done } else { Exit::Failed };
-            (Report { configuration: loaded.warnings, tried }, exit)
+            let privacy = loaded.config.sinks.values().filter_map(kept).collect();
+            (Report { configuration: loaded.warnings, tried, privacy }, exit)
         }
     };
     match args.output {
@@ -67,12 +81,15 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
 }
 
 fn tell(report: Report, offline: bool, exit: Exit) -> anyhow::Result<()> {
-    let Report { configuration, tried } = report;
+    let Report { configuration, tried, privacy } = report;
     if !configuration.is_empty() {
         complain(&format!("the configuration\n{}", Problems::from(configuration)));
     }
     if exit == Exit::Wrong {
         return Ok(());
+    }
+    if !privacy.is_empty() {
+        print(&kept_table(&privacy))?;
     }
     if offline {
         return print("The configuration can be used. Nothing else was tried (--offline).");
@@ -87,6 +104,29 @@ fn tell(report: Report, offline: bool, exit: Exit) -> anyhow::Result<()> {
         0 => print("All is well: `postrider run` can start."),
         failed => print(&format!("{failed} of {} need mending.", tried.len())),
     }
+}
+
+fn kept(sink: &config::Sink) -> Option<Kept> {
+    let privacy = sink.privacy.as_ref()?;
+    let members = |names: &[String]| {
+        let targets = names.iter().filter_map(|name| members::target(name));
+        targets.flat_map(Target::described).collect()
+    };
+    Some(Kept {
+        sink: sink.name.to_string(),
+        drops: members(&privacy.drop),
+        hashes: members(&privacy.hash),
+        keeps_domain: privacy.keep_domain,
+    })
+}
+
+fn kept_table(privacy: &[Kept]) -> String {
+    let mut table = grid(&["sink", "is sent without", "is sent hashed"]);
+    for Kept { sink, drops, hashes, keeps_domain } in privacy {
+        let domains = if *keeps_domain { "; of addresses the domain stays" } else { "" };
+        table.add_row([sink, &drops.join(", "), &format!("{}{domains}", hashes.join(", "))]);
+    }
+    drawn(table)
 }
 
 /// Tries everything side by side; a source takes two calls of its budget.
@@ -112,6 +152,7 @@ async fn tries(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Trial> {
                 Ok(AnySink::SplunkHec(sink)) => probe(&sink).await,
                 Ok(AnySink::Syslog(sink)) => probe(&sink).await,
                 Ok(AnySink::File(sink)) => probe(&sink).await,
+                Ok(AnySink::Folder(sink)) => probe(&sink).await,
                 Ok(AnySink::Stdout(sink)) => probe(&sink).await,
                 Err(error) => Err(format!("{error:#}")),
             };

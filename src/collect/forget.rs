@@ -17,7 +17,10 @@ const SLICES: Duration = Duration::from_hours(8 * 24);
 /// The ledger remembers this long after the last resweep of a slice.
 const AFTER_RESWEEP: Duration = Duration::from_hours(24);
 
-/// How long the ledger remembers what a source returned.
+/// SER rows are few, and are remembered for `postrider export` too, and for backfills.
+pub const ROWS: Duration = Duration::from_hours(100 * 24);
+
+/// How long the ledger remembers what a source returned, for its resweeps.
 pub(super) fn memory(source: &config::Source) -> Duration {
     let last = source.resweep.iter().map(|resweep| resweep.after).max();
     last.unwrap_or_default() + AFTER_RESWEEP + source.slice + source.lag
@@ -50,7 +53,8 @@ impl Task for Forgetter {
             // The licence never ages: its stream is not among those that forget.
             for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
                 let Some(id) = self.store.find_stream(&source.name, *stream)? else { continue };
-                let keep = memory(source);
+                let rows = if *stream == Stream::Summary { ROWS } else { Duration::ZERO };
+                let keep = memory(source).max(rows);
                 // What is still to be fetched may return what was fetched before.
                 let Some(done) = self.store.done_to(id)? else { continue };
                 let hour = done.min(before(keep)).as_second().div_euclid(3600);

@@ -17,6 +17,7 @@ use crate::domain::{
 };
 
 mod address;
+mod privacy;
 mod route;
 mod sink;
 mod source;
@@ -128,8 +129,12 @@ fn log(cx: &Context<'_>, keys: LogKeys) -> Option<Log> {
 fn one_writer_a_file<'s>(cx: &Context<'_>, sinks: impl Iterator<Item = &'s Sink>) {
     let mut writers: BTreeMap<PathBuf, &Sink> = BTreeMap::new();
     for sink in sinks {
-        let SinkKind::File(file) = &sink.kind else { continue };
-        let path = address::normal_path(&file.path);
+        let path = match &sink.kind {
+            SinkKind::File(file) => &file.path,
+            SinkKind::Folder(folder) => &folder.path,
+            _ => continue,
+        };
+        let path = address::normal_path(path);
         if let Some(other) = writers.get(&path) {
             cx.error(
                 &format!("sinks.{}.path", sink.name),

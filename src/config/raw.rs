@@ -7,15 +7,17 @@ use super::{
 };
 
 mod leaf;
+mod privacy;
 mod secret;
 mod sink;
 mod source;
 
 pub(super) use leaf::{Begin, Count, Item, Named, Seconds, Size, Strings, Time};
+pub(super) use privacy::{PrivacyKeys, PrivacyPart};
 pub(super) use secret::SecretKey;
 pub(super) use sink::{
-    BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,
-    ShapeKeys, SyslogKeys,
+    BatchKeys, Compression, FileFormat, FileKeys, HecKeys, PayloadWord, RawSink, Rotation,
+    RouteKeys, ShapeKeys, SyslogKeys,
 };
 pub(super) use source::{
     EtdKeys, FilterKeys, RateKeys, RawSource, Region, ResweepKeys, ScheduleKeys, SerKeys,

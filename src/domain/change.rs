@@ -53,7 +53,10 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
             previous: Vec::new(),
             delta: counters(record).map(|now| now.minus(&Counters::default())),
             time: record.time.unwrap_or(now),
-            watched: record.watched.clone(),
+            watched: match counters(record) {
+                Some(_) => KnownRow::read(&record.watched).collected(now).text(),
+                None => record.watched.clone(),
+            },
         };
     };
     let names = fingerprint::changed(&known.members, &record.fingerprint.members);
@@ -67,8 +70,9 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
     let before = counters(record).map(|_| KnownRow::read(&known.watched).counters());
     let delta = counters(record).zip(before.as_ref()).map(|(now, before)| now.minus(before));
     let watched = match counters(record).zip(before.as_ref()) {
-        Some((now, before)) => {
-            KnownRow::new(now.over(before), KnownRow::read(&record.watched).row).text()
+        Some((counts, before)) => {
+            let row = KnownRow::read(&record.watched).row;
+            KnownRow::new(counts.over(before), row).collected(now).text()
         }
         None => record.watched.clone(),
     };

@@ -23,6 +23,10 @@ pub struct KnownRow {
     /// Whether the last answer no longer had it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub gone: bool,
+    /// When this version was collected, milliseconds since 1970. Absent from what versions before
+    /// 0.2 wrote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<i64>,
 }
 
 /// Which row it is.
@@ -51,7 +55,7 @@ impl Identity {
 impl KnownRow {
     pub fn new(counters: Counters, row: Option<Identity>) -> Self {
         let Counters { status, details } = counters;
-        Self { status, details, row, gone: false }
+        Self { status, details, row, gone: false, at: None }
     }
 
     /// What [`KnownRow::text`] wrote; what cannot be read counts as nothing known.
@@ -62,6 +66,11 @@ impl KnownRow {
     pub fn text(&self) -> String {
         // Numbers and texts can always be written.
         serde_json::to_string(self).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    #[must_use]
+    pub fn collected(self, at: Timestamp) -> Self {
+        Self { at: Some(at.as_millisecond()), ..self }
     }
 
     pub fn counters(&self) -> Counters {

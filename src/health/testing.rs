@@ -85,6 +85,7 @@ pub(super) fn config(sources: impl IntoIterator<Item = Source>) -> Config {
         batch,
         max_in_flight: 1,
         schema: crate::config::Schema::default(),
+        privacy: None,
         kind: SinkKind::File(file),
     };
     Config {

@@ -19,6 +19,7 @@ use crate::{
 };
 
 mod appender;
+pub(super) use appender::{directory, sync_directory};
 mod rotate;
 
 pub struct File {
@@ -73,7 +74,7 @@ impl Sink for File {
 }
 
 /// A full or failing disk may mend itself; what a person has to change holds.
-fn fault(doing: &str, path: &std::path::Path, error: io::Error) -> Fault {
+pub(super) fn fault(doing: &str, path: &std::path::Path, error: io::Error) -> Fault {
     let text = format!("cannot {doing} {}", path.display());
     match error.kind() {
         io::ErrorKind::PermissionDenied

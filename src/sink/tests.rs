@@ -20,6 +20,7 @@ pub(crate) fn sink() -> config::Sink {
         batch: BatchLimits { max_events: 500, max_bytes: 1 << 20, max_age: Duration::from_secs(1) },
         max_in_flight: 1,
         schema: config::Schema::default(),
+        privacy: None,
         kind: SinkKind::Stdout,
     }
 }

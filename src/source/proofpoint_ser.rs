@@ -42,6 +42,7 @@ mod survey;
 mod terms;
 mod token;
 
+pub(crate) use row::summary_row;
 #[cfg(test)]
 pub(crate) use summary::read as read_summary;
 

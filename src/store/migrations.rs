@@ -48,6 +48,7 @@ pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreErro
     }
     let set = || {
         connection.pragma_update(None, "synchronous", "FULL")?;
+        wipe(connection, true)?;
         connection.pragma_update(None, "foreign_keys", "ON")
     };
     set().map_err(|source| damaged(path, &source))
@@ -60,6 +61,7 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+        wipe(connection, true)?;
         connection.pragma_update(None, "foreign_keys", "ON")?;
         let done = usize::try_from(version(connection)?).unwrap_or(0);
         for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
@@ -73,6 +75,23 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
         Ok(())
     };
     migrate().map_err(|source| damaged(path, &source))
+}
+
+/// What was deleted is overwritten: a mail that is delivered is nobody's business any more.
+fn wipe(connection: &Connection, wipe: bool) -> rusqlite::Result<()> {
+    let word = if wipe { "ON" } else { "OFF" };
+    connection.query_row(&format!("PRAGMA secure_delete = {word}"), [], |_| Ok(()))
+}
+
+/// Does something without overwriting what it deletes.
+pub(super) fn unwiped<T>(
+    connection: &Connection,
+    work: impl FnOnce() -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    wipe(connection, false)?;
+    let done = work();
+    wipe(connection, true)?;
+    done
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<i64> {

@@ -19,6 +19,7 @@ use crate::domain::{
 use jiff::Timestamp;
 
 mod bounds;
+mod traces;
 
 struct Bench {
     store: Store,

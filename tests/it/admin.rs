@@ -10,7 +10,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::harness::{Home, Process, etd, hec, plain, simulate, until};
+use crate::harness::{Home, Process, etd, hec, plain, simulate, skipped, until};
 
 const EACH_SECOND: &str = "schedule = { every = \"1s\" }\nlag = \"6m\"";
 
@@ -112,9 +112,7 @@ fn checked_by_promtool(metrics: &str) {
         .stderr(Stdio::piped())
         .spawn();
     let Ok(mut promtool) = started else {
-        eprintln!(
-            "SKIPPED: promtool is not installed (Debian: prometheus); metrics are not linted"
-        );
+        skipped("metrics are not linted: install promtool (Debian: prometheus)");
         return;
     };
     promtool.stdin.take().unwrap().write_all(metrics.as_bytes()).unwrap();

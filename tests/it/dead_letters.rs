@@ -42,7 +42,7 @@ impl Home {
         self.run(&[&["dead-letters"], args].concat()).await
     }
 
-    async fn list(&self) -> Vec<Value> {
+    pub(crate) async fn list(&self) -> Vec<Value> {
         let ended = self.letters(&["list", "--output", "json"]).await;
         assert_eq!(ended.status, Some(0), "{}", ended.stderr);
         serde_json::from_str(&ended.stdout).unwrap()

@@ -60,6 +60,12 @@ pub(crate) async fn simulate(options: Options) -> Simulation {
     Simulation::start(options).await.unwrap()
 }
 
+/// Says loudly that something was not tested; with `SKIP_NOTHING` in the environment that fails. Not eprintln!, which cargo test hides where a test passes.
+pub(crate) fn skipped(why: &str) {
+    assert!(std::env::var_os("SKIP_NOTHING").is_none(), "{why}");
+    std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("SKIPPED: {why}\n")).unwrap();
+}
+
 pub(crate) struct Home {
     directory: TempDir,
 }

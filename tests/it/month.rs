@@ -3,6 +3,7 @@
 
 mod etd;
 mod ser;
+mod tables;
 
 use std::{sync::Arc, time::Duration};
 
@@ -75,6 +76,8 @@ struct Month<S> {
     restarts: u64,
     next: u64,
     events: Vec<Event>,
+    /// The same, as a sink gets them.
+    spooled: Vec<postrider::domain::event::Event>,
 }
 
 /// The only source of a configuration.
@@ -114,6 +117,7 @@ impl<S: Source> Month<S> {
             restarts: 0,
             next: 1,
             events: Vec::new(),
+            spooled: Vec::new(),
         };
         month.restart();
         let sink: SinkName = "spool".parse().unwrap();
@@ -178,6 +182,7 @@ impl<S: Source> Month<S> {
         let first = self.next;
         while let Some(chunk) = self.store().chunk(self.next).unwrap() {
             self.next = chunk.last().unwrap().seq + 1;
+            self.spooled.extend(chunk.iter().cloned());
             self.events.extend(chunk.iter().map(|event| Event {
                 id: uuid::Uuid::from_bytes(*event.id.as_bytes()),
                 time: Timestamp::from_millisecond(event.time_ms).unwrap(),

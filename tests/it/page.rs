@@ -1,5 +1,4 @@
-//! The status page in a real browser: Chromium, driven by playwright-core, both of which `.ci/run`
-//! installs. Where they are missing this says so and looks at nothing.
+//! The status page in a real browser: Chromium, driven by playwright-core.
 //!
 //! `UPDATE_DOCS=1` keeps the pictures for `docs/`.
 
@@ -13,7 +12,7 @@ use serde_json::Value;
 
 use crate::{
     admin::Admin,
-    harness::{Home, etd, hec, plain, ser, simulate, until},
+    harness::{Home, etd, hec, plain, ser, simulate, skipped, until},
 };
 
 const EACH_SECOND: &str = "schedule = { every = \"1s\" }\nlag = \"6m\"";
@@ -22,14 +21,11 @@ const EACH_SECOND: &str = "schedule = { every = \"1s\" }\nlag = \"6m\"";
 fn browser() -> Option<(PathBuf, PathBuf)> {
     let chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser"];
     let chromium = chromium.iter().map(PathBuf::from).find(|path| path.exists());
-    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/node_modules");
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/page/node_modules");
     let modules = Some(modules).filter(|path| path.join("playwright-core").exists());
     let found = chromium.zip(modules);
     if found.is_none() {
-        eprintln!(
-            "SKIPPED: the status page is not looked at; this needs Debian's chromium and nodejs, and \
-             `npm install --prefix target/tools playwright-core`"
-        );
+        skipped("the status page is not looked at: install chromium, and run tests/install.sh");
     }
     found
 }

@@ -1,7 +1,7 @@
 //! The syslog sink against rsyslog and syslog-ng: what they understand by their own parsers is what
 //! was sent, whatever an e-mail's sender wrote.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use postrider::config::{Leef, Payload};
@@ -23,12 +23,6 @@ mod table;
 
 /// Of each payload.
 const EVENTS: usize = 3_500;
-
-/// Says so, loudly. Not eprintln!, which cargo test hides where a test passes.
-fn skipped(why: &str) {
-    assert!(std::env::var_os("SKIP_NOTHING").is_none(), "{why}");
-    writeln!(std::io::stderr(), "SKIPPED: {why}").unwrap();
-}
 
 /// Sends them, and each arrives whole, once and in order, and nothing else does.
 async fn arrive(program: Program, way: Way, payloads: &[Payload], count: usize) {

@@ -1,6 +1,6 @@
 //! One dead letter, whole.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,7 +16,11 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{event::Change, slice::Stream},
+    domain::{
+        event::{Change, Event},
+        slice::Stream,
+    },
+    privacy::Redactor,
     store::{
         Store,
         dead_letters::{Entry, Letter},
@@ -48,8 +52,18 @@ struct Shown<'a> {
     tags: &'a BTreeMap<String, String>,
     /// Of the event, without what the sink puts around it.
     bytes: usize,
-    /// As the sink would get it, to the byte.
+    /// As the sink would get it, to the byte, but for the sink's format.
     event: &'a RawValue,
+}
+
+/// The event without what is kept from its sink. The store has it whole, to be sent by what is
+/// configured then.
+fn as_sent<'e>(config: &Config, sink: &str, event: &'e Event) -> anyhow::Result<Cow<'e, Event>> {
+    let configured = config.sinks.values().find(|known| known.name.as_str() == sink);
+    match configured.and_then(|sink| sink.privacy.as_ref()) {
+        Some(privacy) => Ok(Cow::Owned(Redactor::new(privacy)?.apply(event)?.into_owned())),
+        None => Ok(Cow::Borrowed(event)),
+    }
 }
 
 pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Exit> {
@@ -62,6 +76,7 @@ pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Exit> {
         return Ok(Exit::Wrong);
     };
     let Letter { entry, first, event } = &letter;
+    let event = as_sent(config, &entry.sink, event)?;
     let shown = Shown {
         entry,
         first_at: *first,

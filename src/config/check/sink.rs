@@ -1,20 +1,33 @@
 //! Sinks: what is common, then each kind.
 
-use super::{Streams, address, route::route};
+use std::path::PathBuf;
+
+use super::{Streams, address, privacy::privacy, route::route};
 use crate::{
     config::{
-        BatchLimits, File, Leef, Payload, Schema, Sink, SinkKind, SplunkHec, Syslog, Transport,
+        BatchLimits, File, Folder, Leef, Payload, Privacy, Route, Schema, Sink, SinkKind,
+        SplunkHec, Syslog, Transport,
         node::{Context, Key},
         raw::{
-            BatchKeys, Compression, FileKeys, HecKeys, PayloadWord, RawSink, Rotation, RouteKeys,
-            ShapeKeys, Strings, SyslogKeys,
+            BatchKeys, Compression, FileFormat, FileKeys, HecKeys, PayloadWord, PrivacyKeys,
+            RawSink, Rotation, RouteKeys, ShapeKeys, Strings, SyslogKeys,
         },
     },
-    domain::name::SinkName,
+    domain::{name::SinkName, slice::Stream},
+    table::Format,
 };
 
 /// What all sinks take.
-type CommonKeys = (BatchKeys, RouteKeys, ShapeKeys);
+type CommonKeys = (BatchKeys, RouteKeys, ShapeKeys, PrivacyKeys);
+
+/// The same, checked.
+struct Common {
+    route: Route,
+    batch: BatchLimits,
+    max_in_flight: usize,
+    schema: Schema,
+    privacy: Option<Privacy>,
+}
 
 pub(super) fn sink(
     cx: &Context<'_>,
@@ -34,24 +47,25 @@ pub(super) fn sink(
             (syslog.map(SinkKind::Syslog), common(keys, 1))
         }
         RawSink::File(keys) => {
-            let (file, keys) = file(cx, *keys);
-            (file.map(SinkKind::File), common(keys, 1))
+            let (file, keys) = file(cx, path, *keys);
+            (file, common(keys, 1))
         }
         RawSink::Stdout(keys) => {
-            (Some(SinkKind::Stdout), common((keys.sink, keys.route, keys.shape), 1))
+            (Some(SinkKind::Stdout), common((keys.sink, keys.route, keys.shape, keys.privacy), 1))
         }
     };
-    let (route, batch, max_in_flight, schema) = common?;
-    Some(Sink { name, route, batch, max_in_flight, schema, kind: kind? })
+    let Common { route, batch, max_in_flight, schema, privacy } = common?;
+    Some(Sink { name, route, batch, max_in_flight, schema, privacy, kind: kind? })
 }
 
 fn common(
     cx: &Context<'_>,
     path: &str,
-    (keys, routes, shape): CommonKeys,
+    (keys, routes, shape, secrecy): CommonKeys,
     in_flight: usize,
     streams: &Streams,
-) -> Option<(crate::config::Route, BatchLimits, usize, Schema)> {
+) -> Option<Common> {
+    let privacy = privacy(cx, secrecy);
     let route = route(cx, path, routes, streams);
     let batch = keys.batch.value.and_then(|batch| {
         Some(BatchLimits {
@@ -60,11 +74,11 @@ fn common(
             max_age: batch.max_age.value?.0,
         })
     });
-    let in_flight = match keys.max_in_flight.value {
+    let max_in_flight = match keys.max_in_flight.value {
         Some(count) => usize::try_from(count.0).ok()?,
         None => in_flight,
     };
-    Some((route, batch?, in_flight, shape.schema.value?))
+    Some(Common { route, batch: batch?, max_in_flight, schema: shape.schema.value?, privacy })
 }
 
 fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, CommonKeys) {
@@ -86,7 +100,7 @@ fn splunk_hec(cx: &Context<'_>, keys: HecKeys) -> (Option<SplunkHec>, CommonKeys
             http: http?,
         })
     })();
-    (hec, (keys.sink, keys.route, keys.shape))
+    (hec, (keys.sink, keys.route, keys.shape, keys.privacy))
 }
 
 fn endpoints(cx: &Context<'_>, key: Key<Strings>, plain: &Key<bool>) -> Option<Vec<String>> {
@@ -157,7 +171,7 @@ fn syslog(cx: &Context<'_>, keys: SyslogKeys) -> (Option<Syslog>, CommonKeys) {
             timeout: keys.timeout.value?.0,
         })
     })();
-    (syslog, (keys.sink, keys.route, keys.shape))
+    (syslog, (keys.sink, keys.route, keys.shape, keys.privacy))
 }
 
 fn payload(cx: &Context<'_>, keys: &SyslogKeys) -> Option<Payload> {
@@ -184,17 +198,61 @@ fn payload(cx: &Context<'_>, keys: &SyslogKeys) -> Option<Payload> {
     Some(payload)
 }
 
-fn file(cx: &Context<'_>, keys: FileKeys) -> (Option<File>, CommonKeys) {
-    let path = keys
-        .path
-        .need(cx, "write where the events go, such as \"/var/log/postrider/events.jsonl\"");
+fn file(cx: &Context<'_>, sink: &str, mut keys: FileKeys) -> (Option<SinkKind>, CommonKeys) {
+    let format = keys.format.value.and_then(|format| match format {
+        FileFormat::Jsonl => None,
+        FileFormat::Csv => Some(Format::Csv),
+        FileFormat::Parquet => Some(Format::Parquet),
+    });
+    let kind = match format {
+        Some(format) => folder(cx, sink, &mut keys, format).map(SinkKind::Folder),
+        None => lines(cx, &mut keys).filter(|_| keys.format.value.is_some()).map(SinkKind::File),
+    };
+    (kind, (keys.sink, keys.route, keys.shape, keys.privacy))
+}
+
+fn lines(cx: &Context<'_>, keys: &mut FileKeys) -> Option<File> {
+    let path =
+        path(cx, keys, "write where the events go, such as \"/var/log/postrider/events.jsonl\"");
     let daily = keys.rotation.value.map(|rotation| rotation == Rotation::Daily);
     if daily == Some(false) && keys.keep.given {
         cx.warn(&keys.keep.path, "files that are not rotated are not removed; remove this key");
     }
-    let file = (|| {
-        let keep = keys.keep.value.and_then(|count| usize::try_from(count.0).ok());
-        Some(File { path: path?, daily: daily?, keep: keep.filter(|_| daily == Some(true)) })
-    })();
-    (file, (keys.sink, keys.route, keys.shape))
+    let keep = keys.keep.value.and_then(|count| usize::try_from(count.0).ok());
+    Some(File { path: path?, daily: daily?, keep: keep.filter(|_| daily == Some(true)) })
+}
+
+fn folder(cx: &Context<'_>, sink: &str, keys: &mut FileKeys, format: Format) -> Option<Folder> {
+    let path =
+        path(cx, keys, "write the directory of the tables, such as \"/var/lib/postrider-bi\"");
+    for (path, given) in [
+        (&keys.rotation.path, keys.rotation.given),
+        (&keys.keep.path, keys.keep.given),
+        (&keys.shape.schema.path, keys.shape.schema.given),
+    ] {
+        if given {
+            cx.warn(
+                path,
+                "tables have a file a day, stay, and have their own columns; remove this key",
+            );
+        }
+    }
+    let streams = &keys.route.streams;
+    let only = [Stream::Summary.as_str()];
+    let all = |list: &Strings| list.0.iter().map(|(name, _)| name.as_str()).eq(only);
+    if streams.given && !streams.value.as_ref().is_some_and(all) {
+        cx.error(&streams.path, "a table has rows of SER's stream summary only; remove this key");
+    }
+    // As if it were written.
+    let path_of = format!("{sink}.streams");
+    keys.route.streams.value = Some(Strings(vec![(only[0].to_owned(), path_of)]));
+    Some(Folder { path: path?, format })
+}
+
+fn path(cx: &Context<'_>, keys: &mut FileKeys, hint: &str) -> Option<PathBuf> {
+    let key = &mut keys.path;
+    if key.value.is_none() && !key.given {
+        cx.error(&key.path, format!("this key is missing; {hint}"));
+    }
+    key.value.take()
 }

@@ -4,7 +4,9 @@ use std::{borrow::Cow, path::PathBuf};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use super::{Count, HttpKeys, Seconds, SecretKey, Size, Strings, TlsKeys, leaf::by_type};
+use super::{
+    Count, HttpKeys, PrivacyKeys, Seconds, SecretKey, Size, Strings, TlsKeys, leaf::by_type,
+};
 use crate::config::{
     Acknowledgements, Framing, Leef as LeefWord, Schema as SchemaWord, SyslogHeader, Transport,
     node::{Node, Setting},
@@ -95,7 +97,7 @@ section! {
         ack_timeout: Seconds = "5m",
         /// `gzip` or `none`.
         compression: Compression = "gzip",
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, http: HttpKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys, http: HttpKeys }
 }
 
 section! {
@@ -128,23 +130,26 @@ section! {
         tls: TlsKeys,
         /// How long connecting or one write may take. A duration.
         timeout: Seconds = "30s",
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys }
 }
 
 section! {
-    /// A file of JSON lines.
+    /// A file of JSON lines, or a directory of tables.
     FileKeys {
         /// The kind of sink.
         #[expect(dead_code, reason = "it has chosen this section")]
         r#type: FileType,
-        /// The file's path. Mandatory.
+        /// The file's path; with `csv` and `parquet` the path of a directory. Mandatory.
         path: PathBuf,
+        /// `jsonl`, a line of JSON an event; or tables of SER rows, one row in its latest revision,
+        /// a file a source and UTC day: `csv` or `parquet`.
+        format: FileFormat = "jsonl",
         /// `daily` begins a new file each UTC day and renames the old one to `PATH.YYYY-MM-DD`;
         /// `never` leaves it to others.
         rotation: Rotation = "daily",
         /// Rotated files to keep.
         keep: Count = 14,
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys }
 }
 
 section! {
@@ -153,7 +158,7 @@ section! {
         /// The kind of sink.
         #[expect(dead_code, reason = "it has chosen this section")]
         r#type: StdoutType,
-    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys }
+    } with { sink: BatchKeys, route: RouteKeys, shape: ShapeKeys, privacy: PrivacyKeys }
 }
 
 section! {
@@ -231,3 +236,11 @@ pub(in crate::config) enum Rotation {
     Never,
 }
 words!(Rotation { "daily" => Daily, "never" => Never });
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum FileFormat {
+    Jsonl,
+    Csv,
+    Parquet,
+}
+words!(FileFormat { "jsonl" => Jsonl, "csv" => Csv, "parquet" => Parquet });

@@ -31,6 +31,7 @@ fn furnished(text: &str) -> Place {
     ] {
         place.put(file, "something\n", 0o600);
     }
+    place.put("etc/postrider/privacy-key", "something of 16 bytes\n", 0o600);
     let directory = place.path("credentials").display().to_string();
     place.env("CREDENTIALS_DIRECTORY", &directory)
 }
@@ -77,6 +78,7 @@ fn the_example_shows_the_defaults() {
             "tls",
             "host",
             "index",
+            "privacy",
         ];
         let lines = text.lines().filter(|line| {
             let line = line.trim_start_matches('#');

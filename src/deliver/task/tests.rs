@@ -161,6 +161,7 @@ impl Bench {
             batch: self.sink.batch_limits(),
             max_in_flight: self.sink.max_in_flight,
             schema: config::Schema::default(),
+            privacy: None,
             kind: SinkKind::Stdout,
         };
         Deliverer::new(

@@ -172,7 +172,7 @@ fn roll_back(file: &fs::File, len: u64, path: &Path) {
 }
 
 /// The directory of a file; the current one where the path has none.
-pub(super) fn directory(path: &Path) -> &Path {
+pub(in crate::sink) fn directory(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if parent != Path::new("") => parent,
         Some(_) => Path::new("."),
@@ -180,7 +180,7 @@ pub(super) fn directory(path: &Path) -> &Path {
     }
 }
 
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(in crate::sink) fn sync_directory(directory: &Path) -> io::Result<()> {
     fs::File::open(directory)?.sync_all()
 }
 

@@ -113,6 +113,16 @@ pub(super) fn read(keyed: Option<&str>, raw: &RawValue, warnings: &mut Vec<Strin
     Some(Row { key, label, json, names, counters, flags, fingerprint: content.finish() })
 }
 
+/// The four names of a row and its counters, of a row or of an event of one.
+pub(crate) fn summary_row(raw: &RawValue) -> Option<([Option<String>; 4], Counters)> {
+    let row = read(None, raw, &mut Vec::new())?;
+    let name = |part| match part {
+        Part::Missing => None,
+        Part::Text(text) | Part::Json(text) => Some(text),
+    };
+    Some((row.key.map(name), row.counters))
+}
+
 /// One JSON object of the members that name a row; of the name under which it stood where it has
 /// none itself.
 fn names_of(named: &[(&str, &RawValue)], keyed: Option<(&str, &str)>) -> Box<RawValue> {

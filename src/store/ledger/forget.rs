@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::Partition;
-use crate::store::{Store, StoreError, slices::StreamId};
+use crate::store::{Store, StoreError, migrations::unwiped, slices::StreamId};
 
 /// Rows or blocks that one transaction visits: other writers wait some milliseconds.
 const AT_ONCE: Batch = Batch { rows: 5_000, blocks: 200 };
@@ -33,7 +33,11 @@ impl Store {
             }
             let step = || {
                 let needed = Arc::clone(&needed);
-                self.write("forget-records", move |tx| step(tx, partition, &needed, AT_ONCE))
+                self.write("forget-records", move |tx| {
+                    // Overwriting would put a whole day into the WAL. What a freed page had is
+                    // hashes, verdicts and actions; the days to come take its place.
+                    unwiped(tx, || step(tx, partition, &needed, AT_ONCE))
+                })
             };
             while step().await? {}
         }

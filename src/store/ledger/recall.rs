@@ -1,6 +1,9 @@
 //! What is remembered of records that are known.
 
-use std::collections::HashSet;
+use std::{
+    collections::{BTreeSet, HashSet},
+    ops::RangeInclusive,
+};
 
 use rusqlite::{Connection, params};
 
@@ -44,6 +47,29 @@ impl Store {
             }
             all.sort_unstable_by_key(|(key, _, _)| *key);
             Ok(all)
+        })
+    }
+
+    /// The hours within a range that have anything of a stream, oldest first.
+    pub fn hours(
+        &self,
+        stream: StreamId,
+        hours: RangeInclusive<i64>,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.read("ledger-hours", |view| {
+            let mut found = BTreeSet::new();
+            for partition in Partition::all() {
+                let sql = format!(
+                    "SELECT DISTINCT hour FROM ledger_{partition}
+                    WHERE stream_id = ? AND hour BETWEEN ? AND ?"
+                );
+                let mut statement = view.prepare(&sql)?;
+                let range = params![stream.0, hours.start(), hours.end()];
+                for hour in statement.query_map(range, |row| row.get::<_, i64>(0))? {
+                    found.insert(hour?);
+                }
+            }
+            Ok(found.into_iter().collect())
         })
     }
 

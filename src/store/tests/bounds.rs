@@ -9,13 +9,13 @@ use super::*;
 const CAP: u64 = 8 << 20;
 
 /// Text that hardly gets smaller.
-fn noise(bytes: usize, rng: &mut StdRng) -> String {
+pub(super) fn noise(bytes: usize, rng: &mut StdRng) -> String {
     rng.sample_iter(Alphanumeric).take(bytes).map(char::from).collect()
 }
 
 impl Bench {
     /// Commits a page of one event under a cap; whether it had room.
-    async fn add(&self, text: String, max_spool: u64) -> bool {
+    pub(super) async fn add(&self, text: String, max_spool: u64) -> bool {
         let stream = self.stream().await;
         let event = NewEvent {
             id: EventId::new(
@@ -42,7 +42,7 @@ impl Bench {
         }
     }
 
-    async fn deliver_all(&self) {
+    pub(super) async fn deliver_all(&self) {
         let to = self.store.next_seq().unwrap();
         self.store.mark(&sink("a"), 0..to, 1, Vec::new(), minute(0)).await.unwrap();
         self.store.release().await.unwrap();

@@ -16,7 +16,7 @@ use postrider::{
 };
 use rand::{Rng, SeedableRng, rngs::StdRng};
 
-use super::{Event, Month, begin, hours};
+use super::{Event, Month, begin, hours, tables::Tables};
 use crate::sums::{Sums, add, counters, nonzero, told};
 
 const WEEK: u64 = 7 * 24;
@@ -132,6 +132,7 @@ async fn sums_of_deltas_are_what_the_vendor_says_at_last() {
     let mut month = month(seed, &clock, &simulation).await;
     let mut rng = StdRng::seed_from_u64(seed);
     let mut truth: BTreeMap<Timestamp, Vec<RowTruth>> = BTreeMap::new();
+    let tables = Tables::new();
     for hour in 1..=30 * 24 {
         trouble(&simulation, hour, &mut rng);
         let at = begin() + hours(hour) + Duration::from_mins(20);
@@ -144,8 +145,11 @@ async fn sums_of_deltas_are_what_the_vendor_says_at_last() {
         }
         if hour % 24 == 0 {
             month.drain().await;
+            tables.take(&mut month.spooled).await;
         }
     }
+    tables.check(&truth);
+    tables.check_export(&month);
     let (mut rows, mut ids) = (HashMap::new(), BTreeSet::new());
     let mut sums: BTreeMap<(Timestamp, String), Sums> = BTreeMap::new();
     let mut there: BTreeMap<(Timestamp, String), BTreeSet<&str>> = BTreeMap::new();

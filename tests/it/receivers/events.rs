@@ -77,6 +77,7 @@ pub(super) fn sink(settings: &config::Syslog) -> Syslog {
         },
         max_in_flight: 1,
         schema: Schema::default(),
+        privacy: None,
         kind: SinkKind::Syslog(settings.clone()),
     };
     Syslog::new(&sink, settings, "collector").unwrap()

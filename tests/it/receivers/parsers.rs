@@ -38,7 +38,7 @@ fn parsed(parser: &[&str], events: &[Event], payload: Payload) -> Option<Vec<Pai
         .spawn();
     let Some(mut child) = child.ok().filter(|_| installed) else {
         let name = parser[1];
-        super::skipped(&format!("no parser for {name}: run tests/it/receivers/install.sh"));
+        crate::harness::skipped(&format!("no parser for {name}: run tests/install.sh"));
         return None;
     };
     let lines: String = events.iter().map(|event| body(event, payload) + "\n").collect();

@@ -77,9 +77,9 @@ impl Receiver {
         let text = change(&configuration(program, directory.path(), &pki, ports));
         std::fs::write(directory.path().join("configuration"), text).unwrap();
         let Some(child) = spawn(program, directory.path()) else {
-            super::skipped(&format!(
+            crate::harness::skipped(&format!(
                 "{program:?} is not installed (Debian: rsyslog, rsyslog-gnutls; syslog-ng by \
-                 tests/it/receivers/install.sh)"
+                 tests/install.sh)"
             ));
             return None;
         };

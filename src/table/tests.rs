@@ -1,0 +1,89 @@
+use super::*;
+
+fn row(application: &str) -> Row {
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    Row {
+        window_start: at("2026-11-20T10:00:00Z"),
+        window_end: at("2026-11-20T11:00:00Z"),
+        source: "ser".into(),
+        application: Some(application.into()),
+        application_user: None,
+        envelope_from: Some(String::new()),
+        header_from: None,
+        status: [
+            Some(1),
+            None,
+            Some(0),
+            None,
+            None,
+            Some(i128::from(i64::MAX)),
+            None,
+            Some(-3),
+            None,
+        ],
+        dsn: [Some(2), None, None, None],
+        other_counters: Some(r#"{"x":1}"#.into()),
+        revision: 2,
+        event_id: "e".into(),
+        record_id: "r".into(),
+        collected_at: None,
+        vanished: false,
+    }
+}
+
+fn written(format: Format, rows: &[Row]) -> String {
+    String::from_utf8(format.write(rows).unwrap()).unwrap()
+}
+
+#[test]
+fn every_row_has_every_column() {
+    assert_eq!(row("a").cells().count(), columns().count());
+    for ((name, kind), cell) in columns().zip(row("a").cells()) {
+        let same = matches!(
+            (kind, cell),
+            (Kind::Time, Cell::Time(_))
+                | (Kind::Text, Cell::Text(_))
+                | (Kind::Count, Cell::Count(_))
+        );
+        assert!(same, "{name}");
+    }
+}
+
+#[test]
+fn csv_has_no_formulas() {
+    for (text, cell) in [
+        ("=1+1", "'=1+1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("\r=1", "'\r=1"),
+        ("'=1", "''=1"),
+        ("＝1", "'＝1"),
+        ("a;=1", "a;=1"),
+        ("a=1", "a=1"),
+        ("say \"hi\", you", "say \"\"hi\"\", you"),
+    ] {
+        let csv = written(Format::Csv, &[row(text)]);
+        assert!(csv.contains(&format!(",\"ser\",\"{cell}\",")), "{text:?}: {csv}");
+    }
+}
+
+#[test]
+fn json_has_a_line_a_row_and_numbers_as_they_are() {
+    let json = written(Format::Json, &[row("a"), Row { vanished: true, ..row("b") }]);
+    insta::assert_snapshot!(json);
+}
+
+#[test]
+fn an_empty_table_has_its_columns() {
+    assert_eq!(written(Format::Csv, &[]).lines().count(), 1);
+    assert!(Format::Parquet.write(&[]).unwrap().starts_with(b"PAR1"));
+}
+
+#[test]
+fn rows_are_kept_as_they_are() {
+    let large = Row { status: [Some(i128::MAX); 9], ..row("a\n\u{1f980}") };
+    let text = serde_json::to_string(&large).unwrap();
+    assert_eq!(serde_json::from_str::<Row>(&text).unwrap(), large);
+}
