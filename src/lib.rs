@@ -26,6 +26,7 @@ pub mod privacy;
 pub mod rest;
 pub mod schedule;
 pub mod secrecy;
+pub mod service;
 pub mod simulator;
 pub mod sink;
 pub mod source;

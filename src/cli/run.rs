@@ -21,7 +21,7 @@ use crate::{
     app::{self, Mode, Outcome, Running},
     clock::Clock,
     config::Config,
-    secrecy,
+    secrecy, service,
     store::Store,
     supervisor::Stop,
     telemetry,
@@ -42,6 +42,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
     let store = Store::open(&config.state.directory)?;
     let clock = setup::steady_clock();
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+    let _alive = keep_alive();
     loop {
         let running = start(&config, &store, &clock).await?;
         let stop = running.stop();
@@ -59,6 +60,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
             }
         };
         info!("configuration read again; starting anew with it");
+        service::reloading();
         end_within_grace(&stop);
         let outcome = ended.await;
         // The next one may listen on the same address.
@@ -77,7 +79,14 @@ async fn start(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> anyhow
     let (sources, sinks) = (config.sources.len(), config.sinks.len());
     let version = env!("CARGO_PKG_VERSION");
     info!(version, sources, sinks, state = %config.state.directory.display(), "postrider runs");
+    service::ready(sources, sinks);
     Ok(running)
+}
+
+/// Shows the service manager that tasks have their turns, until the handle is dropped.
+#[expect(clippy::disallowed_methods, reason = "it outlives the tasks of one configuration")]
+fn keep_alive() -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(service::keep_alive()))
 }
 
 /// Lets people and monitoring look until the handle is dropped.
@@ -141,6 +150,7 @@ pub(super) fn stop_on_signals(stop: &Stop) -> anyhow::Result<Arc<AtomicBool>> {
         any().await;
         told.store(true, Ordering::Relaxed);
         info!(grace_seconds = GRACE.as_secs(), "stopping; a second signal stops at once");
+        service::stopping();
         soft.cancel();
         tokio::select! {
             () = any() => {}

@@ -46,6 +46,7 @@ mod samples;
 mod schedules;
 mod secrets;
 mod security;
+mod service;
 mod signals;
 mod sinks;
 mod splunk;
