@@ -132,11 +132,6 @@ fn write(
         }
         let start = line.out.len();
         let mut written = line.pair(field.kind, &key, &texts, keep);
-        if written.elements <= 1 && written.characters == 0 {
-            // Nothing but separators.
-            line.out.truncate(start);
-            continue;
-        }
         if let Some(label) = key.label {
             line.key(&format!("{}Label", key.name));
             line.text(label, usize::MAX);
