@@ -97,7 +97,7 @@ impl Syslog {
         // What the connection before may not have brought comes first.
         while let Some(owed) = kept.recent.owed() {
             self.deliver(&mut connection, &owed, &mut kept.recent).await?;
-            kept.recent.paid(Instant::now());
+            kept.recent.paid();
         }
         self.deliver(&mut connection, &body, &mut kept.recent).await?;
         kept.recent.accepted(body, Instant::now());

@@ -59,6 +59,8 @@ pub(crate) struct Siem {
     posts: BTreeMap<String, (u32, u32)>,
     /// Batches whose acknowledgement is not told yet, by channel and number.
     pending: BTreeMap<(String, u64), (Batch, usize)>,
+    /// The number given last, by channel.
+    last: BTreeMap<String, u64>,
     pub got: BTreeMap<String, Got>,
     /// Events that it refused for good.
     pub refused: BTreeMap<String, Facts>,
@@ -177,6 +179,11 @@ impl Siem {
     /// A batch has a number by which its acknowledgement can be asked for; until that is told, the
     /// sender knows nothing.
     pub(crate) fn numbered(&mut self, channel: String, id: u64, batch: Batch, accepted: usize) {
+        let last = self.last.insert(channel.clone(), id);
+        if last.is_some_and(|last| id <= last) {
+            // Numbers that begin anew leave in doubt whose each one is.
+            self.posts.entry(channel.clone()).or_default().1 += 1;
+        }
         self.pending.insert((channel, id), (batch, accepted));
     }
 

@@ -243,7 +243,9 @@ fn each_custom_property_s_expression_captures_its_own_value() {
             for (key, new, old) in &properties {
                 let regex = if version == Leef::V1 { old } else { new };
                 let captured = regex.captures(&message).map(|groups| groups[1].to_owned());
-                assert_eq!(captured.as_ref(), pairs.get(*key), "{key}: {message}");
+                // What was nothing but separators is nothing to capture.
+                let meant = pairs.get(*key).filter(|value| !value.is_empty());
+                assert_eq!(captured.as_ref(), meant, "{key}: {message}");
                 found.extend(captured.map(|_| *key));
             }
         }
