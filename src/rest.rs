@@ -1,6 +1,6 @@
 //! What a daemon does besides: it gives back what the last work took, memory when it is idle and
 //! space on the disk at any time. One that is never idle, having many sources, gives back memory
-//! each minute.
+//! every ten seconds.
 
 use crate::{
     heap,
@@ -12,7 +12,7 @@ use crate::{
 pub const EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Looks without a rest after which what is free is given back all the same.
-const BUSY: u32 = 12;
+const BUSY: u32 = 2;
 
 /// Lets go of caches when nothing was collected or delivered between two looks.
 pub struct Rest {

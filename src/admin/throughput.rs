@@ -5,8 +5,6 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::status::Status;
-
 /// Minutes that are kept.
 const MINUTES: usize = 60;
 
@@ -16,8 +14,7 @@ pub(super) struct Throughput(Mutex<VecDeque<BTreeMap<String, u64>>>);
 
 impl Throughput {
     /// To be called each minute.
-    pub(super) fn note(&self, status: &Status) {
-        let delivered = status.sinks.iter().map(|it| (it.sink.clone(), it.delivered)).collect();
+    pub(super) fn note(&self, delivered: BTreeMap<String, u64>) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_back(delivered);
         while kept.len() > MINUTES + 1 {

@@ -49,6 +49,14 @@ impl View {
         &self.throughput
     }
 
+    /// A short read, and nothing more: it is made whether anybody looks or not.
+    pub(super) fn note_throughput(&self) {
+        if let Ok(sinks) = self.store.sinks() {
+            self.throughput
+                .note(sinks.into_iter().map(|sink| (sink.name, sink.delivered)).collect());
+        }
+    }
+
     pub(super) async fn status(&self) -> Result<Arc<Status>, Unavailable> {
         let (config, store, now) = (self.config.clone(), self.store.clone(), self.clock.now());
         self.status.get(move || status::gather(&config, &store, true, now)).await

@@ -11,7 +11,8 @@ fn told(socket: &UnixDatagram, line: &str) -> Vec<String> {
     let mut before = Vec::new();
     loop {
         let mut buffer = [0; 4096];
-        let length = socket.recv(&mut buffer).unwrap_or_else(|_| panic!("never {line}: {before:?}"));
+        let length =
+            socket.recv(&mut buffer).unwrap_or_else(|_| panic!("never {line}: {before:?}"));
         let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
         if message.lines().any(|it| it == line) {
             return before;
