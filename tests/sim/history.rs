@@ -407,7 +407,7 @@ fn happening(rng: &mut StdRng, settings: &Settings) -> Happening {
         }
         14..24 => Happening::Outage { host: host(rng), lasts: minutes(rng.random_range(1..300)) },
         24..28 => Happening::Slow { host: host(rng), lasts: minutes(rng.random_range(1..60)) },
-        28..33 => Happening::DiskFull { lasts: minutes(rng.random_range(1..30)) },
+        28..33 => Happening::DiskFull { lasts: minutes(rng.random_range(1..90)) },
         33..35 => Happening::DiskFails { lasts: minutes(rng.random_range(1..20)) },
         35..57 => {
             let place = rng.random_bool(0.85).then(|| *PLACES.choose(rng).expect("some"));
