@@ -223,7 +223,7 @@ fn oldest(store: &Store) -> anyhow::Result<Option<Timestamp>> {
     struct Header {
         collected_at: Timestamp,
     }
-    let chunk = store.chunk(0)?;
+    let chunk = store.oldest_chunk()?;
     let first = chunk.as_ref().and_then(|chunk| chunk.first());
     let event = first.and_then(|first| serde_json::from_str::<Event>(&first.json).ok());
     Ok(event.map(|event| event.postrider.collected_at))

@@ -102,6 +102,12 @@ impl Store {
         Ok(Some(chunk))
     }
 
+    /// The chunk of the oldest events, for one look: it does not take the place of one that sinks
+    /// read.
+    pub fn oldest_chunk(&self) -> Result<Option<Chunk>, StoreError> {
+        self.read("oldest-chunk", |view| read(view, &self.shared.codec, 0))
+    }
+
     pub fn spool_size(&self) -> Result<Size, StoreError> {
         self.read("spool-size", |view| {
             let first: Option<u64> =
