@@ -9,9 +9,8 @@ use serde_json::value::RawValue;
 use super::super::*;
 use crate::{
     clock::ManualClock,
-    config::{CiscoEtd, Http, RateLimit, Schedule, Secret, Start, Vendor},
+    config::{RateLimit, Start, Vendor},
     domain::{
-        filter::Filter,
         fingerprint::{self, Builder},
         record::{Facts, Record},
     },
@@ -80,30 +79,17 @@ impl Bench {
         let clock = Arc::new(ManualClock::at(NOW.parse().unwrap()));
         let rate_limit =
             RateLimit { calls: 1000, window: Duration::from_secs(1), burst: 1000, per_day: None };
-        let etd = CiscoEtd {
-            base_url: "http://127.0.0.1:1".into(),
-            client_id: "id".into(),
-            client_secret: Secret::plain("secret"),
-            api_key: None,
-            page_size: 100,
-            filter: Filter::default(),
-            reconcile: false,
-        };
-        let config = config::Source {
-            name: "etd".parse().unwrap(),
-            schedule: Schedule::Every(Duration::from_mins(1)),
+        let mut config = config::Source {
             start: Start::Back(Duration::from_hours(1)),
             lag: Duration::ZERO,
-            slice: Duration::from_hours(1),
             max_in_flight: 1,
             resweep: Vec::new(),
             rate_limit,
             tags: [("tenant".to_owned(), "acme".to_owned())].into(),
-            expect_records_within: None,
-            credentials_expire: None,
-            http: Http::default(),
-            vendor: Vendor::CiscoEtd(etd),
+            ..config::testing::etd()
         };
+        let Vendor::CiscoEtd(etd) = &mut config.vendor else { unreachable!() };
+        etd.reconcile = false;
         let script = Script { answers: Mutex::new(answers.into()), ..Script::default() };
         let collector = Collector {
             config: Arc::new(config),
