@@ -92,6 +92,11 @@ async fn run_with(
     let extra =
         format!("start = \"{START}\"\nslice = \"2h\"\nlag = \"{lag}s\"\nresweep = [{resweeps}]");
     home.configure(&[vendor.section(url, &extra), sink]);
+    once_at(home, now).await
+}
+
+/// As `once` does what is configured, at `now`.
+pub(crate) async fn once_at(home: &Home, now: Timestamp) -> Outcome {
     let file = home.path("postrider.toml");
     let loaded = config::load(Some(&file), Vec::new(), now).unwrap();
     let store = Store::open(&loaded.config.state.directory).unwrap();

@@ -1,25 +1,15 @@
 //! Events as Splunk gets them: every stream, by the whole pipeline, with what Splunk makes of their JSON.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use postrider::{
-    app::{self, Mode, Outcome},
-    clock::ManualClock,
-    config,
-    store::Store,
-};
-use rand::{SeedableRng, rngs::StdRng};
+use postrider::app::Outcome;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, matchers::path};
 
 use crate::{
     harness::{Home, hec},
-    samples::{END, START, Vendor, after, answer, serve},
+    samples::{END, START, Vendor, after, answer, once_at, serve},
 };
 
 /// An event with the fields that a search sees before props are applied.
@@ -115,14 +105,7 @@ async fn rounds(vendor: Vendor, bodies: &[String], splunk: &MockServer) {
         let sink =
             hec(&splunk.uri(), "compression = \"none\"\nhost = \"collector\"\nindex = \"email\"");
         home.configure(&[vendor.section(&server.uri(), &extra), sink]);
-        let file = home.path("postrider.toml");
-        let loaded = config::load(Some(&file), Vec::new(), now).unwrap();
-        let store = Store::open(&loaded.config.state.directory).unwrap();
-        let clock = Arc::new(ManualClock::at(now));
-        let mode = Mode::Once { patience: Duration::from_millis(500) };
-        let rng = StdRng::seed_from_u64(1);
-        let running = app::start(&loaded.config, store, clock, rng, mode).await.unwrap();
-        assert_eq!(running.ended().await, Outcome::default());
+        assert_eq!(once_at(&home, now).await, Outcome::default());
     }
 }
 
