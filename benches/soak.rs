@@ -105,7 +105,7 @@ async fn soak(
     Ok(good)
 }
 
-const HEADER: &str = "world,minute,memory_mib,peak_mib,cpu_seconds,descriptors,sockets,threads,\
+const HEADER: &str = "world,minute,memory_mib,anonymous_mib,peak_mib,cpu_seconds,descriptors,sockets,threads,\
     store_mib,hec,siem,archive,hec_twice,siem_twice,archive_twice,kills,outages,reloads\n";
 
 /// What the daemon uses now, also as a line of the CSV.
@@ -118,9 +118,10 @@ fn look(
     let (sample, store) = (world.sample()?, world.store_bytes());
     let (arrived, twice) = (world.arrived()?, world.duplicates()?);
     let mut line = format!(
-        "{},{minute},{:.1},{:.1},{:.1},{},{},{},{:.1}",
+        "{},{minute},{:.1},{:.1},{:.1},{:.1},{},{},{},{:.1}",
         world.name,
         mib(sample.memory),
+        mib(sample.anonymous),
         mib(sample.peak),
         sample.cpu,
         sample.descriptors,

@@ -10,6 +10,8 @@ pub(crate) struct Sample {
     /// Bytes of memory now, and at most so far.
     pub(crate) memory: u64,
     pub(crate) peak: u64,
+    /// Of the bytes of memory now, those that no file backs: heap and stacks.
+    pub(crate) anonymous: u64,
     /// Seconds of processor time so far.
     pub(crate) cpu: f64,
     pub(crate) descriptors: usize,
@@ -42,6 +44,7 @@ impl Sample {
         }
         Ok(Self {
             memory: value("VmRSS").context("no memory in /proc")? * 1024,
+            anonymous: value("RssAnon").context("no memory in /proc")? * 1024,
             peak: value("VmHWM").context("no memory in /proc")? * 1024,
             cpu: ticks / TICKS,
             descriptors,
