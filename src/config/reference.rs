@@ -33,7 +33,7 @@ the environment alone configures.
 ";
 
 /// The page.
-pub fn page(schema: &Value) -> String {
+fn page(schema: &Value) -> String {
     let mut page = BEGIN.to_owned();
     for (name, section) in properties(schema) {
         let about = words(section);
