@@ -54,9 +54,9 @@ with tempfile.TemporaryDirectory() as home:
             name: re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", value).replace("/run/secrets", str(secrets))
             for name, value in postrider["environment"].items()
         }
-        environment["POSTRIDER__STATE__DIRECTORY"] = f"{home}/state"
+        environment |= {"POSTRIDER__STATE__DIRECTORY": f"{home}/state", "CREDENTIALS_DIRECTORY": str(secrets)}
         done = subprocess.run([binary, "check", "--offline"], capture_output=True, text=True, env=environment)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0 and not done.stderr, done.stderr
         # What the simulator is started with, it takes.
         command = [binary, *services["vendors"]["command"], "--help"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

@@ -29,6 +29,7 @@ mod disk;
 mod docs;
 mod giving_up;
 mod health;
+mod health_check;
 mod hostile;
 mod kill;
 mod licence;
