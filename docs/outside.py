@@ -31,6 +31,8 @@ def linked(text, home, page):
         path = os.path.normpath(os.path.join(home, path))
         if not path.startswith(".."):
             path = os.path.relpath(path, os.path.dirname(page) or ".")
+            # As mdbook names these pages.
+            path = re.sub(r"(^|/)README\.md$", r"\1index.md", path)
             return f"{image}[{words}]({path}{'#' + anchor if anchor else ''})"
         path = re.sub(r"^(\.\./)+|^\.\.$", "", path)
         if repository:

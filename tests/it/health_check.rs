@@ -43,8 +43,10 @@ async fn a_daemon_that_lives_is_well_and_ready_while_everything_works() {
     home.logged("the status page and metrics are there").await;
     let well = health(&home, &[]).await;
     assert_eq!((well.status, well.stdout.as_str()), (Some(0), "ok\n"), "{}", well.stderr);
-    until("everything arrives", || (home.read("events.jsonl").lines().count() >= 100).then_some(()))
-        .await;
+    until("everything arrives", || {
+        (home.read("events.jsonl").lines().count() >= 100).then_some(())
+    })
+    .await;
     let ready = health(&home, &["--ready"]).await;
     assert_eq!((ready.status, ready.stdout.as_str()), (Some(0), "ready\n"), "{}", ready.stderr);
 

@@ -16,6 +16,7 @@ mod acknowledgement;
 mod admin;
 mod backfill;
 mod bi;
+mod book;
 mod bounds;
 mod calls;
 mod cli;
