@@ -28,17 +28,18 @@ def linked(text, home, page):
         path, _, anchor = target.partition("#")
         if ":" in path or not path:
             return match[0]
-        path = os.path.normpath(os.path.join(home, path))
-        if not path.startswith(".."):
-            path = os.path.relpath(path, os.path.dirname(page) or ".")
+        path = os.path.normpath(os.path.join("docs", home, path))
+        if path.startswith("docs/"):
+            path = os.path.relpath(path, os.path.join("docs", os.path.dirname(page)))
             # As mdbook names these pages.
             path = re.sub(r"(^|/)README\.md$", r"\1index.md", path)
             return f"{image}[{words}]({path}{'#' + anchor if anchor else ''})"
-        path = re.sub(r"^(\.\./)+|^\.\.$", "", path)
+        if os.path.join("..", path) in appended.get(page, []):
+            return f"{words} (below)"
         if repository:
             return f"[{words}]({repository}/blob/main/{path})"
         plain = words.strip("`")
-        return f"`{path}`" if path.endswith(plain) else f"{words} (`{path}`)" if path else words
+        return f"`{path}`" if path.endswith(plain) else f"{words} (`{path}`)"
 
     fenced = re.split(r"(^```.*?^```$)", text, flags=re.M | re.S)
     return "".join(part if part.startswith("```") else LINK.sub(link, part) for part in fenced)

@@ -16,8 +16,8 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Exit, complain, print, setup};
-use crate::{cli::say, config::Admin};
+use super::{Exit, complain, print, say, setup};
+use crate::config::Admin;
 
 /// Far more than the reasons take.
 const MOST: usize = 1 << 20;

@@ -85,7 +85,9 @@ fn rows(schema: &Value, key: &str, variable: Option<&str>, of: &Value, page: &mu
         let default = of.get("default").filter(|it| *it != "").map(|it| format!("`{it}`"));
         let default = default.unwrap_or_default();
         let variable = variable.map(|name| format!("<br>`{name}{end}`")).unwrap_or_default();
-        let about = words(of).replace('|', "\\|");
+        // The type says it already.
+        let about =
+            words(of).replace(" A duration.", "").replace(" A size.", "").replace('|', "\\|");
         writeln!(page, "| `{key}` | {kind} | {default} | {about}{variable} |").expect(INFALLIBLE);
     }
     if deeper {
