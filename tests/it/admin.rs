@@ -53,7 +53,7 @@ impl Admin {
     }
 }
 
-fn client() -> Client {
+pub(crate) fn client() -> Client {
     // Another test may have done so.
     drop(rustls::crypto::ring::default_provider().install_default());
     #[expect(clippy::disallowed_methods, reason = "a person's, not Postrider's")]
