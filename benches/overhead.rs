@@ -181,7 +181,7 @@ fn configuration(
 ) -> anyhow::Result<PathBuf> {
     let (etd, ser, hec) = (&simulation.etd_url, &simulation.ser_url, &simulation.hec_url);
     let text = format!(
-        "[state]\ndirectory = {state:?}\n[admin]\nlisten = \"{admin}\"\n[log]\nlevel = \"warn\"\n\
+        "[state]\ndirectory = \"{state}\"\n[admin]\nlisten = \"{admin}\"\n[log]\nlevel = \"warn\"\n\
          [sources.etd]\ntype = \"cisco_etd\"\nbase_url = \"{etd}\"\nclient_id = \"sim-client\"\n\
          client_secret = \"sim-secret\"\napi_key = \"sim-api-key\"\n\
          schedule = {{ every = \"5s\" }}\nlag = \"1s\"\nstart = \"170h\"\nresweep = []\n\
@@ -192,7 +192,7 @@ fn configuration(
          [sinks.splunk]\ntype = \"splunk_hec\"\nendpoints = [\"{hec}\"]\n\
          token = \"11111111-2222-3333-4444-555555555555\"\n\
          [sinks.down]\ntype = \"syslog\"\naddress = \"{nobody}\"\ntransport = \"tcp\"\n",
-        state = directory.join("state"),
+        state = directory.join("state").display(),
     );
     let path = directory.join("postrider.toml");
     let mut options = std::fs::OpenOptions::new();
@@ -202,6 +202,7 @@ fn configuration(
 }
 
 /// Looks for so long; how many milliseconds each answer took.
+#[expect(clippy::disallowed_methods, reason = "threads of its own; the simulator has others")]
 fn look(address: SocketAddr, looks: Looks, time: Duration) -> anyhow::Result<Vec<f64>> {
     let ask = |path: &'static str, a_second: u32| {
         thread::spawn(move || -> anyhow::Result<Vec<f64>> {
