@@ -55,8 +55,8 @@ fn promtool_finds_the_rules_good_and_sees_each_alert_fire_and_clear() {
     tests.sort();
     promtool(&["test", "rules"], &tests);
     let text: String = tests.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    let within = Regex::new("within: (\\w+)").unwrap();
     for (name, rule) in alerts(&rules()) {
-        let within = Regex::new("within: (\\w+)").unwrap();
         let label = within.captures(rule).map(|it| format!(", within=\"{}\"", &it[1]));
         let named = format!("{{alertname=\"{name}\"{}", label.unwrap_or_default());
         assert!(text.contains(&named), "no unit test has {named}");

@@ -186,7 +186,8 @@ async fn each_fires_when_the_real_thing_breaks_and_clears_when_it_is_mended() {
     let rules = super::rules();
     let mut shipped: Vec<_> = super::alerts(&rules).into_iter().map(|(name, _)| name).collect();
     let mut tried = ALERTS.map(|(name, ..)| name);
-    (shipped.sort_unstable(), tried.sort_unstable());
+    shipped.sort_unstable();
+    tried.sort_unstable();
     assert_eq!(shipped, tried, "each rule is tried");
 
     let (vendors, sinks, process) = (Watched::new(), Watched::new(), Watched::new());
