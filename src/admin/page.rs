@@ -117,11 +117,14 @@ fn matter(open: &Open, now: Timestamp) -> Markup {
 
 /// A state as a word in its colour; the word alone tells it, too.
 fn state(health: &Health, now: Timestamp) -> Markup {
-    let class = match health {
-        it if it.is_active() => "good",
-        it if it.is_idle() => "idle",
-        it if it.is_broken() => "bad",
-        _ => "warn",
+    let class = if health.is_active() {
+        "good"
+    } else if health.is_idle() {
+        "idle"
+    } else if health.is_broken() {
+        "bad"
+    } else {
+        "warn"
     };
     html! {
         span class={ "state " (class) } { (health.state.replace('_', " ")) }

@@ -86,6 +86,7 @@ mod tests {
 
     #[test]
     fn each_word_means_one_thing() {
+        assert_eq!(Health::SOURCE_STATES, SourceState::ALL.map(SourceState::as_str));
         for state in Health::SOURCE_STATES.into_iter().chain(Health::SINK_STATES) {
             let health = Health { state, ..Health::of(None, Timestamp::UNIX_EPOCH) };
             let behind = state == "behind";

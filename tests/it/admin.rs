@@ -17,7 +17,7 @@ const EACH_SECOND: &str = "schedule = { every = \"1s\" }\nlag = \"6m\"";
 pub(crate) struct Admin {
     pub(crate) address: String,
     client: Client,
-    pub(crate) process: Process,
+    process: Process,
 }
 
 impl Admin {

@@ -106,11 +106,18 @@ fn expressions(value: &Value, found: &mut Vec<String>) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn rules_and_dashboard_ask_for_metrics_and_labels_that_there_are() {
+fn dashboard() -> Vec<String> {
     let dashboard: Value = serde_json::from_str(&read("deploy/grafana/postrider.json")).unwrap();
     let mut asked = Vec::new();
     expressions(&dashboard, &mut asked);
+    // The kind of the data source, which a variable's `query` is too.
+    asked.retain(|text| text != "prometheus");
+    asked
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_and_dashboard_ask_for_metrics_and_labels_that_there_are() {
+    let mut asked = dashboard();
     assert!(asked.len() > 20, "{asked:#?}");
     asked.push(rules());
     let there = metrics::there().await;

@@ -223,6 +223,14 @@ async fn each_fires_when_the_real_thing_breaks_and_clears_when_it_is_mended() {
     };
     prometheus.when("all fire", fires).await;
     assert_eq!(prometheus.broken().await, Vec::<String>::new());
+    // With all of this there is something to see in each panel of the dashboard.
+    let chosen = [("$job", ".*"), ("$instance", ".*"), ("$__rate_interval", "1m")];
+    for panel in super::dashboard().iter().filter(|it| !it.starts_with("label_values")) {
+        let replace = |text: String, (name, value): (&str, &str)| text.replace(name, value);
+        let panel = chosen.into_iter().fold(panel.clone(), replace);
+        let series = prometheus.series(&panel).await;
+        assert!(series.as_ref().is_ok_and(|count| *count > 0), "{panel}: {series:?}");
+    }
 
     world.mend_vendors(&vendors);
     vendors.reload(&with_vendors).await;

@@ -100,10 +100,23 @@ impl Prometheus {
         broken.map(|rule| format!("{}: {}", rule["name"], rule["lastError"])).collect()
     }
 
-    /// How each target does, 1 for one that answers.
+    async fn query(&self, expression: &str) -> Value {
+        let url = format!("{}/query", self.url);
+        let answer = self.client.post(url).form(&[("query", expression)]).send().await.unwrap();
+        answer.json().await.unwrap_or_default()
+    }
+
+    /// Whether a daemon answers.
     pub(super) async fn up(&self, home: &str) -> bool {
-        let answer = self.get(&format!("query?query=up%7Bhome%3D%22{home}%22%7D")).await;
+        let answer = self.query(&format!("up{{home=\"{home}\"}}")).await;
         answer["data"]["result"][0]["value"][1] == "1"
+    }
+
+    /// How many series an expression gives; why it is none is the error.
+    pub(super) async fn series(&self, expression: &str) -> Result<usize, String> {
+        let answer = self.query(expression).await;
+        let result = answer["data"]["result"].as_array();
+        result.map(Vec::len).ok_or_else(|| answer["error"].to_string())
     }
 
     /// Asks twice a second until it is as wanted, and tells what fires if that is never so.
