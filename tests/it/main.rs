@@ -14,6 +14,7 @@ mod sums;
 
 mod acknowledgement;
 mod admin;
+mod alerts;
 mod backfill;
 mod bi;
 mod bounds;
