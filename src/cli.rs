@@ -2,18 +2,20 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::{failpoint, heap};
 
 pub mod backfill;
 pub mod check;
+pub mod completions;
 pub mod config;
 pub mod coverage;
 pub mod dead_letters;
 pub mod demo;
 pub mod export;
 mod layout;
+pub mod man;
 pub mod once;
 pub mod plan;
 pub mod run;
@@ -58,6 +60,10 @@ enum Command {
     Simulate(Box<simulate::Args>),
     /// Print the configuration's schema or an example.
     Config(config::Args),
+    /// Write what a shell needs to complete this command line: bash, zsh or fish.
+    Completions(completions::Args),
+    /// Write the manual's pages into a directory, for packages.
+    Man(man::Args),
 }
 
 /// How commands print data.
@@ -85,6 +91,11 @@ impl From<Exit> for ExitCode {
             Exit::Wrong => Self::from(2),
         }
     }
+}
+
+/// The command line as data, for what is made of it.
+fn command() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs the command line of this process.
@@ -124,6 +135,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
         Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
 }
 

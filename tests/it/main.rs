@@ -33,6 +33,7 @@ mod hostile;
 mod kill;
 mod licence;
 mod malformed;
+mod manual;
 mod month;
 mod outage;
 mod page;
