@@ -64,18 +64,8 @@ fn page(command: &clap::Command, path: &[&str], date: &str) -> anyhow::Result<St
     }
     see_also(&mut more, command, path);
     more.to_writer(&mut page)?;
-    Ok(tidied(&String::from_utf8(page)?))
-}
-
-/// Without the breaks beside blank lines, which mean nothing and which `mandoc` complains of.
-fn tidied(page: &str) -> String {
-    let lines: Vec<&str> = page.lines().collect();
-    let is = |at: Option<usize>, what| at.and_then(|at| lines.get(at)) == Some(&what);
-    let idle = |at: usize| {
-        is(Some(at), ".br") && (is(at.checked_sub(1), ".sp") || is(Some(at + 1), ".sp"))
-    };
-    let kept = lines.iter().enumerate().filter(|(at, _)| !idle(*at));
-    kept.map(|(_, line)| format!("{line}\n")).collect()
+    // The same in a way of which `mandoc` does not complain.
+    Ok(String::from_utf8(page)?.replace(".br\n\n.br\n", ".sp\n"))
 }
 
 /// The pages' day: that of `SOURCE_DATE_EPOCH`, by which packages are built the same again, else today.
