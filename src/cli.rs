@@ -17,11 +17,13 @@ pub mod export;
 mod layout;
 pub mod man;
 pub mod once;
+mod paint;
 pub mod plan;
 pub mod run;
 mod setup;
 pub mod simulate;
 pub mod status;
+mod watch;
 
 /// Collects e-mail security data from vendor APIs and delivers it to SIEMs, never losing a record.
 #[derive(Debug, Parser)]
@@ -129,8 +131,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(file, args).await,
         Command::Backfill(args) => backfill::run(file, args).await,
         Command::Plan(args) => plan::run(file, &args),
-        Command::Status(args) => status::run(file, &args),
-        Command::Coverage(args) => coverage::run(file, args),
+        Command::Status(args) => status::run(file, args).await,
+        Command::Coverage(args) => coverage::run(file, args).await,
         Command::Export(args) => export::run(file, &args),
         Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),

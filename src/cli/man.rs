@@ -70,13 +70,13 @@ fn page(command: &clap::Command, path: &[&str], date: &str) -> anyhow::Result<St
 
 /// The pages' day: that of `SOURCE_DATE_EPOCH`, by which packages are built the same again, else today.
 fn date() -> anyhow::Result<String> {
-    let at = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(seconds) => {
+    let at = match std::env::var_os("SOURCE_DATE_EPOCH") {
+        Some(seconds) => {
             let wrong = || format!("SOURCE_DATE_EPOCH is no time in seconds: {seconds:?}");
-            Timestamp::from_second(seconds.trim().parse().with_context(wrong)?)
-                .with_context(wrong)?
+            let seconds = seconds.to_string_lossy().trim().parse().with_context(wrong)?;
+            Timestamp::from_second(seconds).with_context(wrong)?
         }
-        Err(_) => setup::clock().now(),
+        None => setup::clock().now(),
     };
     Ok(at.strftime("%Y-%m-%d").to_string())
 }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    cli::layout::{count, drawn, duration, grid, time, width, wrapped},
+    cli::{
+        layout::{count, drawn, duration, grid, time, width, wrapped},
+        paint,
+    },
     health::state::{seconds, words},
     status::{Health, Left, Open, Refusal, SourceStatus, Status},
 };
@@ -57,8 +60,8 @@ pub fn table(status: &Status) -> String {
         mib(status.spool.bytes),
         mib(status.max_spool)
     );
-    let sources = format!("{}{}", drawn(sources), counted(&rest));
-    let mut text = format!("{sources}\n\n{}\n\n{spool}", drawn(sinks));
+    let sources = format!("{}{}", paint::states(&drawn(sources)), counted(&rest));
+    let mut text = format!("{sources}\n\n{}\n\n{spool}", paint::states(&drawn(sinks)));
     let named = shown.iter().map(|source| (&source.source, &source.health));
     for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
         if let Some(error) = &health.error {
@@ -160,7 +163,7 @@ fn attention(open: &[Open], now: Timestamp) -> String {
         let long = duration(seconds(open.since, now));
         table.add_row([open.severity.as_str(), &long, &open.message]);
     }
-    let mut text = format!("\n\n{}", drawn(table));
+    let mut text = format!("\n\n{}", paint::states(&drawn(table)));
     if open.len() > NAMED {
         let more = format!("\nand {} more; `--output json` has all", open.len() - NAMED);
         text.push_str(&more);
