@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::{failpoint, heap};
 
 pub mod backfill;
+pub mod bundle;
 pub mod check;
 pub mod completions;
 pub mod config;
@@ -60,6 +61,8 @@ enum Command {
     DeadLetters(dead_letters::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
     Simulate(Box<simulate::Args>),
+    /// Write a support archive: redacted configuration, status, coverage, versions, logs.
+    Bundle(bundle::Args),
     /// Print the configuration's schema or an example.
     Config(config::Args),
     /// Write what a shell needs to complete this command line: bash, zsh or fish.
@@ -136,6 +139,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Export(args) => export::run(file, &args),
         Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
+        Command::Bundle(args) => bundle::run(file, args).await,
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -92,6 +92,7 @@ const STATUSES: &[(&str, &str, &str)] = &[
     ("status", "done", "there is no store, or it cannot be read"),
     ("coverage", "done, with gaps too", "there is no store, or it cannot be read"),
     ("export", "done", "parts of the range are missing; it says which"),
+    ("bundle", "the archive is written, whatever is broken", "the archive cannot be written"),
     ("dead-letters", "done", "of replay: a letter was refused again, or not sent"),
 ];
 

@@ -11,12 +11,14 @@ mod pki;
 mod records;
 #[path = "../shared/sums.rs"]
 mod sums;
+mod tls_server;
 
 mod acknowledgement;
 mod admin;
 mod backfill;
 mod bi;
 mod bounds;
+mod bundle;
 mod calls;
 mod cli;
 mod clock;
@@ -27,6 +29,7 @@ mod dead_letters;
 mod delivery;
 mod disk;
 mod docs;
+mod doctor;
 mod giving_up;
 mod health;
 mod hostile;
@@ -52,3 +55,4 @@ mod signals;
 mod sinks;
 mod splunk;
 mod store;
+mod watch;
