@@ -16,6 +16,7 @@ use crate::{
     privacy::members::{self, Target},
 };
 
+mod calls;
 mod machine;
 mod peers;
 mod trial;
@@ -71,6 +72,7 @@ pub(super) async fn report(file: Option<&Path>, offline: bool) -> (Report, Exit)
             let mut tried = Vec::new();
             if !offline {
                 tried.extend(machine::tries(&loaded.config));
+                tried.extend(calls::tries(&loaded.config, clock.now()));
                 tried.extend(peers::tries(&loaded.config, &clock).await);
             }
             let well = tried.iter().all(|trial| trial.well);

@@ -5,8 +5,15 @@ use console::Style;
 
 /// A drawn table with the words of its cells coloured that say how something is doing.
 pub(super) fn states(table: &str) -> String {
-    let lines: Vec<String> = table.lines().map(line).collect();
-    lines.join("\n")
+    let mut is_head = true;
+    let lines = table.lines().map(|text| {
+        if is_head {
+            is_head = !text.starts_with('─');
+            return text.to_owned();
+        }
+        line(text)
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Cells are apart by two blanks at least; within them words are by one.
@@ -57,7 +64,7 @@ mod tests {
 
     #[test]
     fn without_a_terminal_nothing_changes() {
-        let table = " source   state        lag\n──────\n etd      auth failed  6 min\n";
+        let table = " source   lost         lag\n──────\n etd      auth failed  6 min\n";
         assert_eq!(states(table), table.trim_end());
     }
 }

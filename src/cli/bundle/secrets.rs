@@ -55,15 +55,7 @@ impl Secrets {
         let (keys, mut found) = (keys(), Self::default());
         match tree {
             Some(tree) => tree.iter().for_each(|(key, value)| found.below(key, value, &keys, env)),
-            // What stands between quotes behind a secret's key.
-            None => {
-                for line in text.lines() {
-                    let Some((key, value)) = line.split_once('=') else { continue };
-                    if keys.contains(key.trim()) {
-                        value.split(['"', '\'']).for_each(|part| found.add(part.trim()));
-                    }
-                }
-            }
+            None => text.lines().for_each(|line| found.guess(line, &keys, env)),
         }
         for (name, value) in env {
             found.url(value);
@@ -79,6 +71,19 @@ impl Secrets {
         found.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         found.0.dedup();
         found
+    }
+
+    /// Of a line that cannot be understood: what stands between quotes may be a secret, or where
+    /// one is.
+    fn guess(&mut self, line: &str, keys: &BTreeSet<String>, env: &[(String, String)]) {
+        let is_secret = keys.iter().any(|key| line.contains(key.as_str()));
+        for part in line.split(['"', '\'']).skip(1) {
+            self.url(part);
+            if is_secret {
+                let forms = [None, Some("file"), Some("env"), Some("credential")];
+                forms.iter().for_each(|form| self.origin(*form, part.trim(), env));
+            }
+        }
     }
 
     fn below(
@@ -205,7 +210,9 @@ mod tests {
             assert_eq!(secrets.mask(&format!("<{said}>")), "<[secret]>", "{said}");
         }
         assert_eq!(secrets.mask("a proxy is named"), "a proxy is named");
-        let broken = Secrets::find(None, "token = \"half a line", &[]);
-        assert_eq!(broken.mask("half a line"), "[secret]");
+        let broken = Secrets::find(None, &format!("token = \"half a line\n{text}"), &env);
+        for said in ["half a line", "from-a-file", "from-a-variable", "laid-over", "another"] {
+            assert_eq!(broken.mask(said), "[secret]", "{said}");
+        }
     }
 }
