@@ -7,7 +7,7 @@ use anyhow::Context;
 
 use super::{
     Exit,
-    layout::{drawn, grid},
+    layout::{drawn, grid, width, wrapped},
     print, setup,
 };
 
@@ -39,10 +39,11 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         table.add_row([entry.name, &entry.about()]);
     }
     print(&drawn(table))?;
-    print(&format!(
-        "\n{} has these files, and only you may read it. No event's content is in it, and secrets \
-         are shown by their form only; look for yourself before you send it: tar xzf",
-        out.display()
-    ))?;
+    let out = out.display();
+    let note = format!(
+        "{out} has these files, and only you may read it. No event's content is in it, and secrets \
+         are shown by their form only; look for yourself before you send it: tar xzf {out}"
+    );
+    print(&format!("\n{}", wrapped(&note, 0, width())))?;
     Ok(Exit::Done)
 }

@@ -3,6 +3,9 @@
 
 use console::Style;
 
+/// A blank within a cell at which no line is broken, until it is painted.
+pub(super) const TOGETHER: &str = "\u{a0}";
+
 /// A drawn table with the words of its cells coloured that say how something is doing.
 pub(super) fn states(table: &str) -> String {
     let mut is_head = true;
@@ -11,7 +14,7 @@ pub(super) fn states(table: &str) -> String {
             is_head = !text.starts_with('─');
             return text.to_owned();
         }
-        line(text)
+        line(&text.replace(TOGETHER, " "))
     });
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -37,8 +37,12 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         let status = gather(&config, &store, running, setup::clock().now())?;
         Ok(match args.output {
             Output::Json => args.watch.json(&status)?,
-            Output::Table if !running && args.watch.goes_on() => {
-                format!("{NO_DAEMON}\n\n{}", table(&status))
+            // What matters most stands first: a terminal may have no room for the rest.
+            Output::Table if args.watch.goes_on() => {
+                let daemon = (!running).then(|| NO_DAEMON.to_owned());
+                let first = daemon.into_iter().chain(table::attention_first(&status));
+                let first: String = first.map(|line| line + "\n\n").collect();
+                first + &table(&status)
             }
             Output::Table => table(&status),
         })

@@ -116,11 +116,14 @@ impl Place {
         match self {
             Self::Screen(_) => {
                 let (rows, _) = console::Term::stdout().size();
-                // Each line over the one before it, so that nothing flickers.
-                out.write_all(b"\x1b[H")?;
+                // Each line over the one before it, so that nothing flickers. Cleared first: behind a
+                // full line the cursor stays on its last character.
+                out.write_all(b"\x1b[H\x1b[K")?;
                 let lines = fitted(head, text, usize::from(rows));
-                out.write_all(lines.join("\x1b[K\r\n").as_bytes())?;
-                out.write_all(b"\x1b[K\x1b[J")?;
+                out.write_all(lines.join("\r\n\x1b[K").as_bytes())?;
+                if lines.len() < usize::from(rows) {
+                    out.write_all(b"\r\n\x1b[J")?;
+                }
             }
             Self::Blocks { any } => {
                 let before = if std::mem::replace(any, true) { "\n" } else { "" };

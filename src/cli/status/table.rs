@@ -153,6 +153,21 @@ fn licence(source: &SourceStatus) -> String {
     format!("\n{}: {:.1} % of the licence{until} is used; {lasts}", source.source, share * 100.0)
 }
 
+/// The worst of what needs attention, in a line of the terminal.
+pub(super) fn attention_first(status: &Status) -> Option<String> {
+    let worst = status.health.first()?;
+    let count = status.health.len();
+    let verb = if count == 1 { "matter needs" } else { "matters need" };
+    let line = format!("{count} {verb} attention, the worst: {}", worst.message);
+    let line = match width() {
+        Some(width) if line.chars().count() > width => {
+            line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+        }
+        _ => line,
+    };
+    Some(console::style(line).bold().to_string())
+}
+
 /// A short list of what needs attention.
 fn attention(open: &[Open], now: Timestamp) -> String {
     if open.is_empty() {
@@ -172,7 +187,8 @@ fn attention(open: &[Open], now: Timestamp) -> String {
 }
 
 fn state_words(health: &Health) -> String {
-    let state = health.state.replace('_', " ");
+    // One word where there is little room.
+    let state = health.state.replace('_', paint::TOGETHER);
     match health.paused_until {
         Some(until) => format!("{state}, next try {}", time(until)),
         None => state,
