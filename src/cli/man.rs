@@ -72,8 +72,9 @@ fn page(command: &clap::Command, path: &[&str], date: &str) -> anyhow::Result<St
 fn date() -> anyhow::Result<String> {
     let at = match std::env::var_os("SOURCE_DATE_EPOCH") {
         Some(seconds) => {
+            let seconds = seconds.to_string_lossy();
             let wrong = || format!("SOURCE_DATE_EPOCH is no time in seconds: {seconds:?}");
-            let seconds = seconds.to_string_lossy().trim().parse().with_context(wrong)?;
+            let seconds = seconds.trim().parse().with_context(wrong)?;
             Timestamp::from_second(seconds).with_context(wrong)?
         }
         None => setup::clock().now(),

@@ -45,7 +45,7 @@ pub(super) async fn gather(named: Option<&Path>, now: Timestamp) -> Vec<Entry> {
     let directory = directory(config.as_ref().ok().copied(), tree.as_ref());
     let store = Store::open_read_only(&directory).context("the store cannot be read");
     let status = both(&config, &store).and_then(|(config, store)| {
-        Ok(gather_status(config, store, Store::is_in_use(&directory), now)?)
+        gather_status(config, store, Store::is_in_use(&directory), now)
     });
     let status = status.as_ref();
     let coverage = both(&config, &store).and_then(|(config, store)| {
@@ -140,7 +140,7 @@ fn sizes(directory: &Path, store: Result<&Store, &anyhow::Error>) -> String {
     let mut files: Vec<_> = match std::fs::read_dir(directory) {
         Ok(files) => files.flatten().collect(),
         Err(error) => {
-            text += &format!("cannot be read ({error})\n");
+            text.extend(["cannot be read (", &error.to_string(), ")\n"]);
             Vec::new()
         }
     };
@@ -158,12 +158,14 @@ fn sizes(directory: &Path, store: Result<&Store, &anyhow::Error>) -> String {
     }
     text.push('\n');
     match store.map(Store::tables) {
-        Err(error) => text += &format!("{error:#}"),
-        Ok(Err(error)) => text += &crate::fault::chain(&error),
         Ok(Ok(tables)) => {
             for (name, rows) in tables {
                 let _written = writeln!(text, "{name:24} {rows:>14} rows");
             }
+        }
+        Ok(Err(error)) => text.push_str(&crate::fault::chain(&error)),
+        Err(error) => {
+            let _written = write!(text, "{error:#}");
         }
     }
     text

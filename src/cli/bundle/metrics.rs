@@ -12,7 +12,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::config::Admin;
+use crate::config::{Admin, Secret};
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an answer.
@@ -22,7 +22,7 @@ const MOST: u64 = 8 << 20;
 pub(super) async fn scrape(admin: &Admin) -> anyhow::Result<String> {
     let at = reachable(admin.listen);
     anyhow::ensure!(at.port() != 0, "admin.listen names no port, so nobody knows the daemon's");
-    let token = admin.token.as_ref().map(|token| token.read()).transpose()?;
+    let token = admin.token.as_ref().map(Secret::read).transpose()?;
     let token = token
         .map_or_else(String::new, |token| format!("Authorization: Bearer {}\r\n", token.as_str()));
     let asking = async {

@@ -63,9 +63,8 @@ impl Secrets {
                 continue;
             };
             let parts: Vec<String> = path.split("__").map(str::to_lowercase).collect();
-            match parts.iter().position(|part| keys.contains(part)) {
-                Some(at) => found.origin(parts.get(at + 1).map(String::as_str), value, env),
-                None => continue,
+            if let Some(at) = parts.iter().position(|part| keys.contains(part)) {
+                found.origin(parts.get(at + 1).map(String::as_str), value, env);
             }
         }
         found.0.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
@@ -80,8 +79,9 @@ impl Secrets {
         for part in line.split(['"', '\'']).skip(1) {
             self.url(part);
             if is_secret {
-                let forms = [None, Some("file"), Some("env"), Some("credential")];
-                forms.iter().for_each(|form| self.origin(*form, part.trim(), env));
+                for form in [None, Some("file"), Some("env"), Some("credential")] {
+                    self.origin(form, part.trim(), env);
+                }
             }
         }
     }
@@ -105,7 +105,9 @@ impl Secrets {
                 table.iter().for_each(|(key, value)| self.below(key, value, keys, env));
             }
             toml::Value::Array(values) => {
-                values.iter().for_each(|value| self.below(key, value, keys, env));
+                for value in values {
+                    self.below(key, value, keys, env);
+                }
             }
             _ => {}
         }
