@@ -19,7 +19,7 @@ pub use client::Client;
 #[cfg(feature = "testing")]
 pub use client::{Peer, set_here};
 pub use client_error::ClientError;
-pub use explain::{fault, plain};
+pub use explain::{SLOW, UNKNOWN_NAME, UNREACHABLE, fault, plain};
 pub use room::Room;
 pub use tls::tls_config;
 
