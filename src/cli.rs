@@ -15,6 +15,7 @@ pub mod coverage;
 pub mod dead_letters;
 pub mod demo;
 pub mod export;
+pub mod health;
 mod layout;
 pub mod man;
 pub mod once;
@@ -53,6 +54,8 @@ enum Command {
     Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
+    /// Ask the running daemon whether it lives; for containers and supervisors.
+    Health(health::Args),
     /// Show what was collected, what is missing and why.
     Coverage(coverage::Args),
     /// Write SER rows as a table, each in its latest revision: CSV, Parquet or JSON.
@@ -135,6 +138,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Backfill(args) => backfill::run(file, args).await,
         Command::Plan(args) => plan::run(file, &args),
         Command::Status(args) => status::run(file, args).await,
+        Command::Health(args) => health::run(file, args).await,
         Command::Coverage(args) => coverage::run(file, args).await,
         Command::Export(args) => export::run(file, &args),
         Command::DeadLetters(args) => dead_letters::run(file, args).await,

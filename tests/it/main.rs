@@ -15,8 +15,10 @@ mod tls_server;
 
 mod acknowledgement;
 mod admin;
+mod alerts;
 mod backfill;
 mod bi;
+mod book;
 mod bounds;
 mod bundle;
 mod calls;
@@ -32,6 +34,7 @@ mod docs;
 mod doctor;
 mod giving_up;
 mod health;
+mod health_check;
 mod hostile;
 mod kill;
 mod licence;
