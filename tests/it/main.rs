@@ -52,3 +52,4 @@ mod signals;
 mod sinks;
 mod splunk;
 mod store;
+mod upgrade;
