@@ -31,6 +31,7 @@ use crate::{clock::Clock, config::Config, store::Store};
 mod exposition;
 mod guard;
 mod page;
+mod process;
 mod throughput;
 mod view;
 

@@ -7,6 +7,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use crate::{failpoint, heap};
 
 pub mod backfill;
+pub mod bundle;
 pub mod check;
 pub mod completions;
 pub mod config;
@@ -14,14 +15,17 @@ pub mod coverage;
 pub mod dead_letters;
 pub mod demo;
 pub mod export;
+pub mod health;
 mod layout;
 pub mod man;
 pub mod once;
+mod paint;
 pub mod plan;
 pub mod run;
 mod setup;
 pub mod simulate;
 pub mod status;
+mod watch;
 
 /// Collects e-mail security data from vendor APIs and delivers it to SIEMs, never losing a record.
 #[derive(Debug, Parser)]
@@ -50,6 +54,8 @@ enum Command {
     Plan(plan::Args),
     /// Show sources, lag, budgets, sinks, spool and dead letters.
     Status(status::Args),
+    /// Ask the running daemon whether it lives; for containers and supervisors.
+    Health(health::Args),
     /// Show what was collected, what is missing and why.
     Coverage(coverage::Args),
     /// Write SER rows as a table, each in its latest revision: CSV, Parquet or JSON.
@@ -58,6 +64,8 @@ enum Command {
     DeadLetters(dead_letters::Args),
     /// Run the vendor and SIEM simulators alone, with faults to choose.
     Simulate(Box<simulate::Args>),
+    /// Write a support archive: redacted configuration, status, coverage, versions, logs.
+    Bundle(bundle::Args),
     /// Print the configuration's schema or an example.
     Config(config::Args),
     /// Write what a shell needs to complete this command line: bash, zsh or fish.
@@ -129,11 +137,13 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Check(args) => check::run(file, args).await,
         Command::Backfill(args) => backfill::run(file, args).await,
         Command::Plan(args) => plan::run(file, &args),
-        Command::Status(args) => status::run(file, &args),
-        Command::Coverage(args) => coverage::run(file, args),
+        Command::Status(args) => status::run(file, args).await,
+        Command::Health(args) => health::run(file, args).await,
+        Command::Coverage(args) => coverage::run(file, args).await,
         Command::Export(args) => export::run(file, &args),
         Command::DeadLetters(args) => dead_letters::run(file, args).await,
         Command::Simulate(args) => simulate::run(*args).await.map(|()| Exit::Done),
+        Command::Bundle(args) => bundle::run(file, args).await,
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

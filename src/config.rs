@@ -23,6 +23,8 @@ mod load;
 mod node;
 mod problem;
 mod raw;
+#[cfg(test)]
+mod reference;
 mod schema;
 pub mod secret;
 mod section;

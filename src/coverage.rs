@@ -43,6 +43,9 @@ impl State {
     pub const ALL: [Self; 5] =
         [Self::Covered, Self::Failing, Self::Waiting, Self::Refused, Self::Lost];
 
+    /// Those of what is missing.
+    pub const MISSING: [Self; 4] = [Self::Failing, Self::Waiting, Self::Refused, Self::Lost];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Covered => "covered",

@@ -35,13 +35,14 @@ pub enum Kind {
 pub struct Fault {
     pub kind: Kind,
     what: String,
+    cure: Option<String>,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Fault {
     /// `what` is a sentence part without the cause: `"POST /v1/messages/search answered 503"`.
     pub fn new(kind: Kind, what: impl Into<String>) -> Self {
-        Self { kind, what: what.into(), cause: None }
+        Self { kind, what: what.into(), cure: None, cause: None }
     }
 
     pub fn transient(what: impl Into<String>) -> Self {
@@ -67,6 +68,34 @@ impl Fault {
     pub fn during(mut self, doing: &str) -> Self {
         self.what = format!("{doing}: {}", self.what);
         self
+    }
+
+    /// Says what a person can do, in the text too: `"the certificate of … has expired: renew it"`.
+    #[must_use]
+    pub fn with_cure(mut self, cure: &str) -> Self {
+        self.what = format!("{}: {cure}", self.what);
+        self.cured_by(cure)
+    }
+
+    /// Remembers what a person can do, for whoever tells it apart. The text stays as it is; where it
+    /// names the cure already, it does so in brackets or after a colon.
+    #[must_use]
+    pub fn cured_by(mut self, cure: impl Into<String>) -> Self {
+        self.cure = Some(cure.into());
+        self
+    }
+
+    /// What a person can do about it, where that is known.
+    pub fn cure(&self) -> Option<&str> {
+        self.cure.as_deref().filter(|cure| !cure.is_empty())
+    }
+
+    /// [`Self::chain`] without the cure, for whoever tells that apart.
+    pub fn cause_alone(&self) -> String {
+        let chain = self.chain();
+        let Some(cure) = &self.cure else { return chain };
+        let forms = [format!(" ({cure})"), format!(": {cure}")];
+        forms.iter().fold(chain, |chain, form| chain.replacen(form, "", 1))
     }
 
     /// The whole chain in one line, for a log, the store and `status`.
@@ -167,6 +196,19 @@ mod tests {
         }
         assert_eq!(retry_after(Some("soon"), now), None);
         assert_eq!(retry_after(None, now), None);
+    }
+
+    #[test]
+    fn a_cure_can_be_told_apart() {
+        let fault = Fault::auth("a answered 401").with_cure("check b").caused_by("c");
+        assert_eq!(fault.chain(), "a answered 401: check b: c");
+        assert_eq!(
+            (fault.cause_alone().as_str(), fault.cure()),
+            ("a answered 401: c", Some("check b"))
+        );
+        let fault = Fault::auth("a answered 401: no (check b)").cured_by("check b");
+        assert_eq!(fault.cause_alone(), "a answered 401: no");
+        assert_eq!(Fault::auth("a").cured_by("b").cause_alone(), "a");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub use client::Client;
 #[cfg(feature = "testing")]
 pub use client::{Peer, set_here};
 pub use client_error::ClientError;
-pub use explain::{fault, plain};
+pub use explain::{SLOW, UNKNOWN_NAME, UNREACHABLE, fault, plain};
 pub use room::Room;
 pub use tls::tls_config;
 
@@ -34,7 +34,7 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// From page to page is less; from poll to poll, a connection's buffers are worth more than a handshake.
 /// Firewalls drop idle connections silently after some minutes: be the first.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Fetches side by side take over from each other; more would only wait.
 const IDLE_CONNECTIONS: usize = 2;

@@ -14,14 +14,12 @@ use crate::{
         state::{self, Progress},
         turns,
     },
-    store::{
-        Store,
-        budget::day,
-        conditions::{Condition, Party, State},
-        dead_letters::Pile,
-        spool,
-    },
+    store::{Store, budget::day, conditions::Party, dead_letters::Pile, spool},
 };
+
+mod health;
+
+pub use health::Health;
 
 /// What `status` shows.
 #[derive(Debug, Serialize)]
@@ -121,19 +119,6 @@ pub struct Refusal {
 pub struct Left {
     pub sink: String,
     pub dead_letters: u64,
-}
-
-/// How a source or sink is doing.
-#[derive(Debug, Serialize)]
-pub struct Health {
-    /// A source is `collecting`, `quiet`, `behind`, `throttled`, `auth_failed` or `failing`; a
-    /// sink `ok`, `failing` or `auth_failed`, and `new` before the first try.
-    pub state: &'static str,
-    pub since: Option<Timestamp>,
-    /// Nothing is tried before.
-    pub paused_until: Option<Timestamp>,
-    pub last_ok: Option<Timestamp>,
-    pub error: Option<String>,
 }
 
 /// Reads the status of what is configured.
@@ -240,25 +225,4 @@ fn open(store: &Store) -> anyhow::Result<Vec<Open>> {
     let mut open: Vec<Open> = told.filter_map(open).collect();
     open.sort_by_key(|open| std::cmp::Reverse(open.severity));
     Ok(open)
-}
-
-impl Health {
-    fn of(condition: Option<Condition>, now: Timestamp) -> Self {
-        let Some(condition) = condition else {
-            return Self {
-                state: "new",
-                since: None,
-                paused_until: None,
-                last_ok: None,
-                error: None,
-            };
-        };
-        Self {
-            state: condition.state.as_str(),
-            since: Some(condition.since),
-            paused_until: condition.until.filter(|until| *until > now),
-            last_ok: condition.ok,
-            error: condition.error.filter(|_| condition.state != State::Ok),
-        }
-    }
 }

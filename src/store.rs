@@ -38,6 +38,7 @@ pub mod sinks;
 pub mod slices;
 pub mod spool;
 mod spooled;
+pub mod tables;
 mod writer;
 
 pub const FILE: &str = "postrider.db";

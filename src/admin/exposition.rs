@@ -1,21 +1,21 @@
 //! How things are, in Prometheus's text format, after what the process has counted.
 
+use jiff::tz::TimeZone;
 use prometheus::{Encoder, Gauge, GaugeVec, IntCounterVec, Opts, Registry, Result, TextEncoder};
 
+use super::process;
 use crate::{
     coverage::report::Report,
     domain::severity::Severity,
-    health::state::SourceState,
     metrics,
     status::{Health, SinkStatus, SourceStatus, Status},
 };
 
-const SINK_STATES: [&str; 4] = ["new", "ok", "failing", "auth_failed"];
-
 /// The whole exposition.
 pub(super) fn text(status: &Status, coverage: &Report) -> Result<String> {
     let gauges = Gauges(Registry::new());
-    gauges.process(status)?;
+    gauges.program(status)?;
+    process::register(&gauges.0, |name, help, value| gauges.one(name, help, value))?;
     gauges.sources(&status.sources)?;
     gauges.coverage(coverage)?;
     gauges.sinks(&status.sinks)?;
@@ -44,7 +44,7 @@ impl Gauges {
         Ok(gauge)
     }
 
-    fn process(&self, status: &Status) -> Result<()> {
+    fn program(&self, status: &Status) -> Result<()> {
         let info = "The program's version; always 1.";
         let build = self.each("postrider_build_info", info, &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
@@ -82,9 +82,8 @@ impl Gauges {
     }
 
     fn sources(&self, sources: &[SourceStatus]) -> Result<()> {
-        let states = SourceState::ALL.map(SourceState::as_str);
         let each = sources.iter().map(|it| (it.source.as_str(), &it.health));
-        self.states("source", &states, each)?;
+        self.states("source", &Health::SOURCE_STATES, each)?;
         let seconds = |at: Option<jiff::Timestamp>| at.map(|at| at.as_duration().as_secs_f64());
         self.of_sources(
             sources,
@@ -122,6 +121,21 @@ impl Gauges {
             "Share of the licence that is used, at the last survey.",
             |it| it.licence.as_ref().and_then(|licence| licence.share),
         )?;
+        self.of_sources(
+            sources,
+            "postrider_source_entitlement_end_timestamp_seconds",
+            "When the licence ends.",
+            |it| seconds(it.licence.as_ref()?.license_end),
+        )?;
+        self.of_sources(
+            sources,
+            "postrider_source_entitlement_exhausted_timestamp_seconds",
+            "The beginning of the UTC day on which nothing is left of the licence if use goes on.",
+            |it| {
+                let day = it.licence.as_ref()?.exhausted_on?;
+                seconds(Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp()))
+            },
+        )?;
         let slices = self.each(
             "postrider_source_slices",
             "Slices to be fetched, those that failed at the last try among them, and those that \
@@ -144,18 +158,21 @@ impl Gauges {
 
     fn coverage(&self, coverage: &Report) -> Result<()> {
         let help = "Seconds of time that were asked for and that neither live collection nor a \
-                    backfill has.";
-        let gaps = self.each("postrider_coverage_gap_seconds", help, &["source", "stream"])?;
+                    backfill has, by what becomes of them.";
+        let labels = ["source", "stream", "state"];
+        let gaps = self.each("postrider_coverage_gap_seconds", help, &labels)?;
         for stream in &coverage.sources {
-            let labels = [stream.source.as_str(), stream.stream];
-            gaps.with_label_values(&labels).set(stream.missing_seconds.0 as f64 / 1000.0);
+            for (state, missing) in stream.missing_by_state {
+                let labels = [stream.source.as_str(), stream.stream, state.as_str()];
+                gaps.with_label_values(&labels).set(missing.0 as f64 / 1000.0);
+            }
         }
         Ok(())
     }
 
     fn sinks(&self, sinks: &[SinkStatus]) -> Result<()> {
         let each = sinks.iter().map(|it| (it.sink.as_str(), &it.health));
-        self.states("sink", &SINK_STATES, each)?;
+        self.states("sink", &Health::SINK_STATES, each)?;
         let delivered = IntCounterVec::new(
             Opts::new(
                 "postrider_sink_delivered_events_total",

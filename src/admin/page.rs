@@ -84,11 +84,7 @@ fn summary(status: &Status) -> String {
 }
 
 fn ill<'a>(all: impl Iterator<Item = &'a Health>) -> usize {
-    all.filter(|health| !is_well(health)).count()
-}
-
-fn is_well(health: &Health) -> bool {
-    matches!(health.state, "collecting" | "quiet" | "ok" | "new")
+    all.filter(|health| !health.is_well()).count()
 }
 
 fn of(count: usize, thing: &str) -> String {
@@ -121,11 +117,14 @@ fn matter(open: &Open, now: Timestamp) -> Markup {
 
 /// A state as a word in its colour; the word alone tells it, too.
 fn state(health: &Health, now: Timestamp) -> Markup {
-    let class = match health.state {
-        "collecting" | "ok" => "good",
-        "quiet" | "new" => "idle",
-        "throttled" | "behind" => "warn",
-        _ => "bad",
+    let class = if health.is_active() {
+        "good"
+    } else if health.is_idle() {
+        "idle"
+    } else if health.is_broken() {
+        "bad"
+    } else {
+        "warn"
     };
     html! {
         span class={ "state " (class) } { (health.state.replace('_', " ")) }

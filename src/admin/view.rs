@@ -120,9 +120,7 @@ impl IntoResponse for Unavailable {
 pub(super) fn reasons(status: &Status) -> Vec<String> {
     let sources = status.sources.iter().map(|it| ("source", &it.source, &it.health));
     let sinks = status.sinks.iter().map(|it| ("sink", &it.sink, &it.health));
-    let ill = sources
-        .chain(sinks)
-        .filter(|(.., health)| matches!(health.state, "failing" | "auth_failed" | "throttled"));
+    let ill = sources.chain(sinks).filter(|(.., health)| health.is_stopped());
     let told = ill.map(|(role, name, health)| {
         let why = health.error.as_deref().unwrap_or("no reason is known");
         format!("{role} {name} {}: {why}", health.state)

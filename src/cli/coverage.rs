@@ -5,7 +5,10 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
-use super::{Exit, Output, complain, print, setup};
+use super::{
+    Exit, Output, complain, setup,
+    watch::{self, WatchArgs},
+};
 use crate::{
     config::Config,
     coverage::report::{self, View},
@@ -32,9 +35,11 @@ pub struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
-pub fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
+pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let loaded = match setup::configuration_or_exit(file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
@@ -49,14 +54,16 @@ pub fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
         complain("nothing lies between --from and --to; write the earlier time as --from");
         return Ok(Exit::Wrong);
     }
-    let store = Store::open_read_only(&config.state.directory)?;
     let view = View { source: args.source, from: args.from, to: args.to };
-    let report = report::gather(&config, &store, &view, now)?;
-    match args.output {
-        Output::Json => print(&serde_json::to_string_pretty(&report)?)?,
-        Output::Table => print(&text(&report, table::width()))?,
-    }
-    Ok(Exit::Done)
+    let look = || {
+        let store = Store::open_read_only(&config.state.directory)?;
+        let report = report::gather(&config, &store, &view, setup::clock().now())?;
+        Ok(match args.output {
+            Output::Json => args.watch.json(&report)?,
+            Output::Table => text(&report, table::width()),
+        })
+    };
+    watch::show(args.watch, "postrider coverage", args.output, look).await
 }
 
 /// The strips of all sources up to `now`, as wide as the terminal.

@@ -38,7 +38,7 @@ fn fitted(mut table: Table, width: Option<usize>) -> Table {
         longest.resize(longest.len().max(row.cell_iter().count()), 0);
         for (longest, cell) in longest.iter_mut().zip(row.cell_iter()) {
             let content = cell.content();
-            let words = content.split_whitespace().map(|word| word.chars().count());
+            let words = content.split([' ', '\n']).map(|word| word.chars().count());
             *longest = words.fold(*longest, usize::max).min(LONGEST_WORD);
         }
     }

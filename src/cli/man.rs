@@ -64,29 +64,20 @@ fn page(command: &clap::Command, path: &[&str], date: &str) -> anyhow::Result<St
     }
     see_also(&mut more, command, path);
     more.to_writer(&mut page)?;
-    Ok(tidied(&String::from_utf8(page)?))
-}
-
-/// Without the breaks beside blank lines, which mean nothing and which `mandoc` complains of.
-fn tidied(page: &str) -> String {
-    let lines: Vec<&str> = page.lines().collect();
-    let is = |at: Option<usize>, what| at.and_then(|at| lines.get(at)) == Some(&what);
-    let idle = |at: usize| {
-        is(Some(at), ".br") && (is(at.checked_sub(1), ".sp") || is(Some(at + 1), ".sp"))
-    };
-    let kept = lines.iter().enumerate().filter(|(at, _)| !idle(*at));
-    kept.map(|(_, line)| format!("{line}\n")).collect()
+    // The same in a way of which `mandoc` does not complain.
+    Ok(String::from_utf8(page)?.replace(".br\n\n.br\n", ".sp\n"))
 }
 
 /// The pages' day: that of `SOURCE_DATE_EPOCH`, by which packages are built the same again, else today.
 fn date() -> anyhow::Result<String> {
-    let at = match std::env::var("SOURCE_DATE_EPOCH") {
-        Ok(seconds) => {
+    let at = match std::env::var_os("SOURCE_DATE_EPOCH") {
+        Some(seconds) => {
+            let seconds = seconds.to_string_lossy();
             let wrong = || format!("SOURCE_DATE_EPOCH is no time in seconds: {seconds:?}");
-            Timestamp::from_second(seconds.trim().parse().with_context(wrong)?)
-                .with_context(wrong)?
+            let seconds = seconds.trim().parse().with_context(wrong)?;
+            Timestamp::from_second(seconds).with_context(wrong)?
         }
-        Err(_) => setup::clock().now(),
+        None => setup::clock().now(),
     };
     Ok(at.strftime("%Y-%m-%d").to_string())
 }
@@ -102,6 +93,7 @@ const STATUSES: &[(&str, &str, &str)] = &[
     ("status", "done", "there is no store, or it cannot be read"),
     ("coverage", "done, with gaps too", "there is no store, or it cannot be read"),
     ("export", "done", "parts of the range are missing; it says which"),
+    ("bundle", "the archive is written, whatever is broken", "the archive cannot be written"),
     ("dead-letters", "done", "of replay: a letter was refused again, or not sent"),
 ];
 

@@ -28,15 +28,23 @@ pub(super) fn clock() -> Arc<dyn Clock> {
     Arc::new(SystemClock)
 }
 
-/// Loads the configuration from the named or the default file and the environment.
-pub(super) fn configuration(file: Option<&Path>, now: Timestamp) -> Result<Loaded, Problems> {
-    let env: Vec<(String, String)> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
+/// This process's environment, as far as it is text.
+pub(super) fn environment() -> Vec<(String, String)> {
+    let text = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    text.collect()
+}
+
+/// The configuration's file: the one that is named, or the default one.
+pub(super) fn file(named: Option<&Path>, env: &[(String, String)]) -> Option<PathBuf> {
     let known = env.iter().cloned().collect();
-    let file: Option<PathBuf> =
-        file.map(Path::to_owned).or_else(|| default_file(Path::new(DEFAULT_FILE), &known));
-    load(file.as_deref(), env, now)
+    named.map(Path::to_owned).or_else(|| default_file(Path::new(DEFAULT_FILE), &known))
+}
+
+/// Loads the configuration from the named or the default file and the environment.
+pub(super) fn configuration(named: Option<&Path>, now: Timestamp) -> Result<Loaded, Problems> {
+    let env = environment();
+    load(file(named, &env).as_deref(), env, now)
 }
 
 /// The configuration, or every problem on standard error and the exit status for it. Warnings are

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{Exit, Output, complain, print, setup};
+use super::{
+    Exit, Output, complain, setup,
+    watch::{self, WatchArgs},
+};
 use crate::{status::gather, store::Store};
 
 mod table;
@@ -14,23 +17,39 @@ pub struct Args {
     /// How to print it.
     #[arg(long, value_enum, default_value_t)]
     output: Output,
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
-pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
-        Ok(loaded) => loaded,
+/// Said where it changes what the rest means.
+const NO_DAEMON: &str = "no daemon runs on this store; start one with `postrider run`";
+
+pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
+    let config = match setup::configuration_or_exit(file) {
+        Ok(loaded) => loaded.config,
         Err(exit) => return Ok(exit),
     };
-    let directory = &loaded.config.state.directory;
-    let store = Store::open_read_only(directory)?;
-    let running = Store::is_in_use(directory);
-    let status = gather(&loaded.config, &store, running, setup::clock().now())?;
-    match args.output {
-        Output::Json => print(&serde_json::to_string_pretty(&status)?)?,
-        Output::Table => print(&table(&status))?,
+    let directory = &config.state.directory;
+    let mut running = true;
+    let look = || {
+        let store = Store::open_read_only(directory)?;
+        running = Store::is_in_use(directory);
+        let status = gather(&config, &store, running, setup::clock().now())?;
+        Ok(match args.output {
+            Output::Json => args.watch.json(&status)?,
+            // What matters most stands first: a terminal may have no room for the rest.
+            Output::Table if args.watch.goes_on() => {
+                let daemon = (!running).then(|| NO_DAEMON.to_owned());
+                let first = daemon.into_iter().chain(table::attention_first(&status));
+                let first: String = first.map(|line| line + "\n\n").collect();
+                first + &table(&status)
+            }
+            Output::Table => table(&status),
+        })
+    };
+    let exit = watch::show(args.watch, "postrider status", args.output, look).await?;
+    if !running && args.output == Output::Table && !args.watch.goes_on() {
+        complain(NO_DAEMON);
     }
-    if !running && args.output == Output::Table {
-        complain("no daemon runs on this store; start one with `postrider run`");
-    }
-    Ok(Exit::Done)
+    Ok(exit)
 }

@@ -40,13 +40,13 @@ impl<S: Source> Collector<S> {
         let Some(condition) = self.store.condition(Party::Source(name.as_str()))? else {
             return Ok(None);
         };
-        // Whoever restarts has perhaps mended the credentials, or the network.
+        // Whoever restarts has perhaps mended the credentials or the network, or raised the limit.
         let fresh = self.written().is_none();
         let Some(until) = condition.until.filter(|until| holds(*until, now)) else {
             return Ok(None);
         };
         let person = condition.state == State::AuthFailed;
-        if fresh && (person || condition.state == State::Failing) {
+        if fresh && (person || matches!(condition.state, State::Failing | State::QuotaSpent)) {
             return Ok(None);
         }
         let why = condition.error.unwrap_or_else(|| condition.state.as_str().into());

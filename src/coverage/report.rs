@@ -48,6 +48,9 @@ pub struct StreamReport {
     pub passes: Vec<PassReport>,
     /// What neither live collection nor a backfill has.
     pub missing_seconds: Seconds,
+    /// The same by state, for metrics. Each pass tells its own.
+    #[serde(skip)]
+    pub missing_by_state: [(State, Seconds); 4],
     pub missing: Vec<Gap>,
     /// Backfills that were asked for.
     pub backfills: Vec<Backfill>,
@@ -228,6 +231,8 @@ fn stream_report(
         stream: stream.as_str(),
         passes: passes.collect(),
         missing_seconds: Seconds(asked - covered),
+        missing_by_state: State::MISSING
+            .map(|state| (state, Seconds(Account::length(&pieces, state)))),
         missing: gaps(&pieces, waits.paused.as_ref())
             .into_iter()
             .filter(|gap| shown.touches(gap.span()))

@@ -38,7 +38,7 @@ impl SourceState {
         Self::Failing,
     ];
 
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Collecting => "collecting",
             Self::Quiet => "quiet",

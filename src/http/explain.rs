@@ -6,6 +6,15 @@ use std::{error::Error, io};
 use super::tls;
 use crate::fault::Fault;
 
+/// What to do about a peer that cannot be reached.
+pub const UNREACHABLE: &str = "see that it runs and listens on that port, and that firewalls let \
+     this machine reach it; where only a proxy may, set `proxy`";
+/// About a name that nobody knows.
+pub const UNKNOWN_NAME: &str = "correct the name in the configuration, or this machine's name \
+     service, which `getent hosts NAME` asks";
+/// About a peer that is there, but says nothing.
+pub const SLOW: &str = "see whether it is overloaded, or raise `timeout`";
+
 /// What a failed request or a broken body means: transient, except that a certificate which cannot
 /// be trusted wants a person.
 #[expect(clippy::needless_pass_by_value, reason = "used as map_err(http::fault)")]
@@ -20,17 +29,22 @@ pub(super) fn fault_of(peer: &str, error: &reqwest::Error) -> Fault {
         return tls::fault(peer, tls);
     }
     if error.is_connect() && error.is_timeout() {
-        return Fault::transient(format!("cannot connect to {peer}: no answer in time"));
+        return Fault::transient(format!("cannot connect to {peer}: no answer in time"))
+            .cured_by(UNREACHABLE);
     }
     if error.is_timeout() {
-        return Fault::transient(format!("{peer} did not answer in time"));
+        return Fault::transient(format!("{peer} did not answer in time")).cured_by(SLOW);
     }
     let cause = root(error);
     if error.is_dns() {
-        return Fault::transient(format!("cannot resolve the name of {peer}")).caused_by(cause);
+        return Fault::transient(format!("cannot resolve the name of {peer}"))
+            .cured_by(UNKNOWN_NAME)
+            .caused_by(cause);
     }
     if error.is_connect() {
-        return Fault::transient(format!("cannot connect to {peer}")).caused_by(cause);
+        return Fault::transient(format!("cannot connect to {peer}"))
+            .cured_by(UNREACHABLE)
+            .caused_by(cause);
     }
     if error.is_body() || error.is_decode() {
         return Fault::transient(format!("the answer of {peer} broke off")).caused_by(cause);

@@ -66,20 +66,21 @@ pub fn server_name(name: &str) -> Result<ServerName<'static>, ClientError> {
 pub fn fault(peer: &str, error: &rustls::Error) -> Fault {
     use rustls::Error as E;
     match error {
-        E::InvalidCertificate(problem) => Fault::auth(certificate(peer, problem)),
+        E::InvalidCertificate(problem) => certificate(peer, problem),
         E::AlertReceived(alert) if about_certificates(*alert) => Fault::auth(format!(
-            "{peer} refuses our client certificate ({alert:?}): check tls.client_cert and \
-             tls.client_key, and that it trusts their issuer"
-        )),
-        E::PeerIncompatible(what) => Fault::auth(nothing_in_common(peer, &format!("{what:?}"))),
+            "{peer} refuses our client certificate ({alert:?})"
+        ))
+        .with_cure("check tls.client_cert and tls.client_key, and that it trusts their issuer"),
+        E::PeerIncompatible(what) => nothing_in_common(peer, &format!("{what:?}")),
         E::AlertReceived(
             alert @ (AlertDescription::ProtocolVersion
             | AlertDescription::HandshakeFailure
             | AlertDescription::InsufficientSecurity),
-        ) => Fault::auth(nothing_in_common(peer, &format!("it says {alert:?}"))),
+        ) => nothing_in_common(peer, &format!("it says {alert:?}")),
         E::InvalidMessage(_) => Fault::transient(format!(
             "{peer} answers the TLS handshake with something else: is this a port without TLS?"
-        )),
+        ))
+        .cured_by("name the port that speaks TLS, or turn TLS off here"),
         other => Fault::transient(format!("TLS with {peer} failed")).caused_by(other.to_string()),
     }
 }
@@ -105,11 +106,9 @@ pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     None
 }
 
-fn nothing_in_common(peer: &str, what: &str) -> String {
-    format!(
-        "{peer} and Postrider have no TLS version or cipher in common ({what}): TLS 1.2 or newer \
-         is needed, so turn it on there"
-    )
+fn nothing_in_common(peer: &str, what: &str) -> Fault {
+    Fault::auth(format!("{peer} and Postrider have no TLS version or cipher in common ({what})"))
+        .with_cure("TLS 1.2 or newer is needed, so turn it on there")
 }
 
 fn about_certificates(alert: AlertDescription) -> bool {
@@ -129,33 +128,33 @@ fn about_certificates(alert: AlertDescription) -> bool {
     )
 }
 
-fn certificate(peer: &str, problem: &CertificateError) -> String {
+fn certificate(peer: &str, problem: &CertificateError) -> Fault {
     use CertificateError as C;
-    match problem {
-        C::Expired | C::ExpiredContext { .. } => {
-            format!("the certificate of {peer} has expired: renew it there")
-        }
+    let (is, cure) = match problem {
+        C::Expired | C::ExpiredContext { .. } => ("has expired".to_owned(), "renew it there"),
         C::NotValidYet | C::NotValidYetContext { .. } => {
-            format!("the certificate of {peer} is not valid yet: compare the clocks")
+            ("is not valid yet".to_owned(), "compare the clocks")
         }
-        C::NotValidForName => format!(
-            "the certificate of {peer} is for another name: set tls.server_name to a name it has"
+        C::NotValidForName => {
+            ("is for another name".to_owned(), "set tls.server_name to a name it has")
+        }
+        C::NotValidForNameContext { presented, .. } => {
+            (format!("is for {}", told(presented)), "set tls.server_name to a name it has")
+        }
+        C::UnknownIssuer => (
+            "comes from an authority that is not trusted here".to_owned(),
+            "set tls.ca_file to that authority's certificate",
         ),
-        C::NotValidForNameContext { presented, .. } => format!(
-            "the certificate of {peer} is for {}: set tls.server_name to a name it has",
-            told(presented)
+        C::BadSignature => (
+            "is not signed by the key of the authority that it names".to_owned(),
+            "where that authority was made anew, set tls.ca_file to its present certificate",
         ),
-        C::UnknownIssuer => format!(
-            "the certificate of {peer} comes from an authority that is not trusted here: set \
-             tls.ca_file to that authority's certificate"
-        ),
-        C::BadSignature => format!(
-            "the certificate of {peer} is not signed by the key of the authority that it names: \
-             where that authority was made anew, set tls.ca_file to its present certificate"
-        ),
-        C::Revoked => format!("the certificate of {peer} is revoked: replace it there"),
-        other => format!("the certificate of {peer} cannot be trusted: {other}"),
-    }
+        C::Revoked => ("is revoked".to_owned(), "replace it there"),
+        other => {
+            return Fault::auth(format!("the certificate of {peer} cannot be trusted: {other}"));
+        }
+    };
+    Fault::auth(format!("the certificate of {peer} {is}")).with_cure(cure)
 }
 
 /// The first names of a foreign certificate.

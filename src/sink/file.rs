@@ -83,6 +83,19 @@ pub(super) fn fault(doing: &str, path: &std::path::Path, error: io::Error) -> Fa
         | io::ErrorKind::IsADirectory => Fault::auth(text),
         _ => Fault::transient(text),
     }
+    .cured_by(match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "let the user that runs postrider write there; under systemd add the directory to \
+             `ReadWritePaths=`"
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "choose a directory that can be written to; under systemd add it to `ReadWritePaths=`"
+        }
+        io::ErrorKind::NotADirectory => "choose a path below a directory",
+        io::ErrorKind::IsADirectory => "name a file in `path`, not a directory",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on that disk",
+        _ => "look at the disk: how it is mounted, and its errors",
+    })
     .caused_by(error)
 }
 

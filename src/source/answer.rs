@@ -9,7 +9,7 @@ use reqwest::{
     header::{DATE, HeaderMap, HeaderName, RETRY_AFTER},
 };
 
-use super::text;
+use super::{pace, text};
 use crate::{
     fault::{Fault, http_date, retry_after},
     http::{self, Room},
@@ -39,6 +39,7 @@ impl Answer {
         max: usize,
     ) -> Result<Self, Fault> {
         let response = http.send(request).await.map_err(|fault| fault.during(what))?;
+        pace::answered().await;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         // On the heap: it is part of every slice's future.
         let read = Box::pin(async {

@@ -120,6 +120,7 @@ impl Source for CiscoEtd {
         let interval = interval.ok_or_else(|| Fault::refused("the clock is out of range"))?;
         let query = Query { interval, page_token: None, page_size: 1, narrow: Filter::default() };
         let page = self.fetch(&query).await?;
+        self.clock.hear(page.server_time);
         let messages = match (page.total, page.received) {
             (Some(total), received) if total >= received => total.to_string(),
             (_, received) => format!("at least {received}"),

@@ -38,6 +38,21 @@ pub struct Taken {
     pub calls: u64,
     /// Kept until what was answered is stored.
     place: Option<Place>,
+    /// Where a call that gave its place back gets another one.
+    places: Option<Places>,
+}
+
+/// An answer begins to come, and holds memory from here on: a call that gave its place back while it
+/// waited takes one again.
+pub(super) async fn answered() {
+    let without = |taken: &RefCell<Taken>| {
+        let taken = taken.borrow();
+        taken.places.clone().filter(|_| taken.place.is_none())
+    };
+    if let Some(places) = METER.try_with(without).ok().flatten() {
+        let place = places.enter().await;
+        METER.try_with(|taken| taken.borrow_mut().place = place).ok();
+    }
 }
 
 /// Does `work` and tells what it took. While it waits long for an answer, others have its place.
@@ -157,6 +172,7 @@ impl Pace {
                 let mut taken = taken.borrow_mut();
                 taken.calls += 1;
                 taken.place = place;
+                taken.places = Some(self.places.clone());
             })
             .ok();
     }

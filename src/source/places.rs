@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use crate::{
         config::RateLimit,
-        source::pace::{Pace, metered},
+        source::pace::{Pace, answered, metered},
     };
 
     const LIMIT: RateLimit =
@@ -92,6 +92,26 @@ mod tests {
             () = silent => panic!("it does not answer"),
             served = others => assert_eq!(served, Ok(())),
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_come_late_take_turns_too() {
+        let pace = Pace::new(LIMIT);
+        let at_once = Semaphore::new(PLACES);
+        let call = async || {
+            let call = async {
+                pace.take().await;
+                sleep(3 * HOLD).await;
+                answered().await;
+                let _reads = at_once.try_acquire().expect("more answers than places");
+                sleep(HOLD / 2).await;
+            };
+            drop(metered(call).await);
+        };
+        let begun = Instant::now();
+        futures_util::future::join_all((0..2 * PLACES).map(|_| call())).await;
+        // The second half begins as soon as the first gives its places back.
+        assert_eq!(begun.elapsed().as_millis(), (4 * HOLD + HOLD / 2).as_millis());
     }
 
     #[tokio::test(start_paused = true)]

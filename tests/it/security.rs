@@ -14,33 +14,8 @@ use crate::{
     harness::{Ended, Home, etd, hec, plain, ser, simulate},
     hostile::{Hostile, request, response},
     pki::{Identity, Pki},
+    tls_server::tls_server,
 };
-
-/// Handshakes with whoever comes and keeps the connection; the receiver of its life.
-async fn tls_server(pki: &Pki, identity: &Identity, wants_client: bool) -> (u16, JoinSet<()>) {
-    let acceptor = pki.acceptor(identity, wants_client);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        let mut open = JoinSet::new();
-        loop {
-            let (tcp, _) = listener.accept().await.unwrap();
-            let acceptor = acceptor.clone();
-            open.spawn(async move {
-                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
-                let mut all = Vec::new();
-                // An HTTP client is answered with an end, a syslog client never talks.
-                while stream.read_buf(&mut all).await.is_ok_and(|read| read > 0) {
-                    if all.ends_with(b"\r\n\r\n") {
-                        break;
-                    }
-                }
-            });
-        }
-    });
-    (port, tasks)
-}
 
 /// Ends each connection after the handshake, without TLS's goodbye.
 async fn closing(pki: &Pki, identity: &Identity) -> (u16, JoinSet<()>) {
@@ -80,9 +55,10 @@ async fn found(port: u16, tls: &str) -> String {
     let mut text = String::new();
     for trial in report["tried"].as_array().unwrap() {
         let what = trial["what"].as_str().unwrap();
-        if what != "state.directory" {
+        if what.starts_with("sources.") || what.starts_with("sinks.") {
             assert_eq!(trial["well"], false, "{trial}");
-            writeln!(text, "  {what}: {}", trial["found"].as_str().unwrap()).unwrap();
+            let part = |name: &str| trial[name].as_str().unwrap();
+            writeln!(text, "  {what}: {}; mend: {}", part("found"), part("cure")).unwrap();
         }
     }
     text

@@ -267,6 +267,13 @@ impl System {
                 let (name, delivered) = (sink.name, sink.delivered);
                 return Err(format!("{delivered} marked for {name}, which accepted {accepted}"));
             }
+            if sink.waiting > spool.events {
+                let (name, waiting) = (sink.name, sink.waiting);
+                return Err(format!(
+                    "{waiting} events wait for {name}: the spool has {}",
+                    spool.events
+                ));
+            }
         }
         Ok(())
     }

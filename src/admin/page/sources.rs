@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{SOURCES, error, is_well, number, of, state, strip, time};
+use super::{SOURCES, error, number, of, state, strip, time};
 use crate::{
     coverage::report::{Gap, Report, StreamReport},
     health::state::words,
@@ -15,7 +15,7 @@ const GAPS: usize = 5;
 pub(super) fn section(status: &Status, coverage: &Report) -> Markup {
     // Where there are many, those that are well say the same.
     let all = status.sources.len() <= SOURCES;
-    let shown = status.sources.iter().filter(|it| all || !is_well(&it.health)).take(SOURCES);
+    let shown = status.sources.iter().filter(|it| all || !it.health.is_well()).take(SOURCES);
     let shown: Vec<&SourceStatus> = shown.collect();
     let left = status.sources.len() - shown.len();
     html! {
@@ -63,7 +63,7 @@ fn card(source: &SourceStatus, report: Option<&StreamReport>, status: &Status) -
                     div { dt { "Credentials expire" } dd { "in " (days) " days" } }
                 }
             }
-            @if let Some(report) = report { (gaps(report, is_well(&source.health))) }
+            @if let Some(report) = report { (gaps(report, source.health.is_well())) }
         }
     }
 }

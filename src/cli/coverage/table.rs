@@ -2,7 +2,10 @@
 
 use super::strip;
 use crate::{
-    cli::layout::{drawn, duration, grid, time},
+    cli::{
+        layout::{drawn, duration, grid, time},
+        paint,
+    },
     coverage::{
         State,
         report::{PassReport, Report, Seconds, StreamReport},
@@ -116,7 +119,7 @@ fn gaps(stream: &StreamReport) -> Vec<String> {
             notes.push(format!("{gaps} gaps in {label} lie outside: see `--from {from:.0}`"));
         }
     }
-    let table = any.then(|| drawn(table));
+    let table = any.then(|| paint::states(&drawn(table)));
     table.into_iter().chain((!notes.is_empty()).then(|| notes.join("\n"))).collect()
 }
 
@@ -178,7 +181,7 @@ fn reconciliation(stream: &StreamReport) -> Option<String> {
             ]);
         }
     }
-    (!stream.reconciliation.is_empty()).then(|| drawn(table))
+    (!stream.reconciliation.is_empty()).then(|| paint::states(&drawn(table)))
 }
 
 /// `live`, `resweep 24h`, `recount` (a resweep that the vendor's count set off), `backfill`.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    cli::layout::{count, drawn, duration, grid, time, width, wrapped},
+    cli::{
+        layout::{count, drawn, duration, grid, time, width, wrapped},
+        paint,
+    },
     health::state::{seconds, words},
     status::{Health, Left, Open, Refusal, SourceStatus, Status},
 };
@@ -57,8 +60,8 @@ pub fn table(status: &Status) -> String {
         mib(status.spool.bytes),
         mib(status.max_spool)
     );
-    let sources = format!("{}{}", drawn(sources), counted(&rest));
-    let mut text = format!("{sources}\n\n{}\n\n{spool}", drawn(sinks));
+    let sources = format!("{}{}", paint::states(&drawn(sources)), counted(&rest));
+    let mut text = format!("{sources}\n\n{}\n\n{spool}", paint::states(&drawn(sinks)));
     let named = shown.iter().map(|source| (&source.source, &source.health));
     for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
         if let Some(error) = &health.error {
@@ -150,6 +153,21 @@ fn licence(source: &SourceStatus) -> String {
     format!("\n{}: {:.1} % of the licence{until} is used; {lasts}", source.source, share * 100.0)
 }
 
+/// The worst of what needs attention, in a line of the terminal.
+pub(super) fn attention_first(status: &Status) -> Option<String> {
+    let worst = status.health.first()?;
+    let count = status.health.len();
+    let verb = if count == 1 { "matter needs" } else { "matters need" };
+    let line = format!("{count} {verb} attention, the worst: {}", worst.message);
+    let line = match width() {
+        Some(width) if line.chars().count() > width => {
+            line.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+        }
+        _ => line,
+    };
+    Some(console::style(line).bold().to_string())
+}
+
 /// A short list of what needs attention.
 fn attention(open: &[Open], now: Timestamp) -> String {
     if open.is_empty() {
@@ -160,7 +178,7 @@ fn attention(open: &[Open], now: Timestamp) -> String {
         let long = duration(seconds(open.since, now));
         table.add_row([open.severity.as_str(), &long, &open.message]);
     }
-    let mut text = format!("\n\n{}", drawn(table));
+    let mut text = format!("\n\n{}", paint::states(&drawn(table)));
     if open.len() > NAMED {
         let more = format!("\nand {} more; `--output json` has all", open.len() - NAMED);
         text.push_str(&more);
@@ -169,7 +187,8 @@ fn attention(open: &[Open], now: Timestamp) -> String {
 }
 
 fn state_words(health: &Health) -> String {
-    let state = health.state.replace('_', " ");
+    // One word where there is little room.
+    let state = health.state.replace('_', paint::TOGETHER);
     match health.paused_until {
         Some(until) => format!("{state}, next try {}", time(until)),
         None => state,

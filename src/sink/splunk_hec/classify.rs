@@ -87,7 +87,7 @@ pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outco
     let reply = answer.reply.clone().unwrap_or_default();
     let said = said(answer);
     let invalid = reply.invalid_event_number.filter(|index| *index < frames);
-    let hold = |cure: &str| Outcome::Failed(Fault::auth(format!("{said}: {cure}")));
+    let hold = |cure: &str| Outcome::Failed(Fault::auth(said.clone()).with_cure(cure));
     let later = || {
         let kind = Kind::Transient { retry_after: answer.retry_after };
         Outcome::Failed(Fault::new(kind, said.clone()))
@@ -137,10 +137,10 @@ pub(super) fn classify(answer: &Answer, frames: usize, body_len: usize) -> Outco
 
 /// What `acknowledgements = "required"` holds for.
 pub(super) fn without_acknowledgement(url: &str) -> Fault {
-    Fault::auth(format!(
-        "{url} has no indexer acknowledgement for the token: switch it on in Splunk (\"Enable \
-         indexer acknowledgement\"), or set `acknowledgements = \"auto\"`"
-    ))
+    Fault::auth(format!("{url} has no indexer acknowledgement for the token")).with_cure(
+        "switch it on in Splunk (\"Enable indexer acknowledgement\"), or set `acknowledgements = \
+         \"auto\"`",
+    )
 }
 
 /// What an answer to a question for acknowledgements means where it is none.

@@ -171,8 +171,12 @@ impl Connection {
                          tls.client_cert and what it permits"
                     }
                 };
+                let cure = match &self.stream {
+                    Stream::Tcp(_) => "let the receiver take connections from this machine",
+                    Stream::Tls(_) => "check tls.client_cert and what the receiver permits",
+                };
                 let text = format!("{} closed the connection at once: {reason}", self.address);
-                Err(Fault::transient(text))
+                Err(Fault::transient(text).cured_by(cure))
             }
             Ok(result) => Err(self.ended(result)),
         }

@@ -24,7 +24,7 @@ pub(super) async fn probe(target: &Target, is_udp: bool) -> Result<String, Fault
     };
     Ok(format!(
         "connected to {address} ({}){tls}; it keeps the connection open. Whether it reads and \
-         keeps messages syslog cannot tell.",
+         keeps messages, and in which `framing`, syslog cannot tell.",
         connection.peer()
     ))
 }

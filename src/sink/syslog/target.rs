@@ -57,13 +57,14 @@ impl Target {
 
     pub(super) async fn resolve(&self) -> Result<Vec<SocketAddr>, Fault> {
         let cannot = || format!("cannot resolve {}", host(&self.address));
+        let unknown = |what: String| Fault::transient(what).cured_by(http::UNKNOWN_NAME);
         let lookup = tokio::net::lookup_host(&self.address);
         let found: Vec<_> = match timeout(self.connect_timeout(), lookup).await {
             Ok(Ok(found)) => found.collect(),
-            Ok(Err(error)) => return Err(Fault::transient(cannot()).caused_by(error)),
-            Err(_) => return Err(Fault::transient(format!("{}: no answer in time", cannot()))),
+            Ok(Err(error)) => return Err(unknown(cannot()).caused_by(error)),
+            Err(_) => return Err(unknown(format!("{}: no answer in time", cannot()))),
         };
-        if found.is_empty() { Err(Fault::transient(cannot())) } else { Ok(found) }
+        if found.is_empty() { Err(unknown(cannot())) } else { Ok(found) }
     }
 
     /// A connection that can be trusted with a batch.
@@ -85,9 +86,9 @@ impl Target {
                 });
             }
             Err(_) => {
-                return Err(Fault::transient(format!(
-                    "{address} did not finish the TLS handshake in time"
-                )));
+                let what = format!("{address} did not finish the TLS handshake in time");
+                let cure = "see that this port speaks TLS: one without waits, too";
+                return Err(Fault::transient(what).cured_by(cure));
             }
         };
         let mut connection = Connection::tls(stream, peer, address);
@@ -103,10 +104,8 @@ impl Target {
                 Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => last = Some(self.cannot_connect(&error)),
                 Err(_) => {
-                    last = Some(Fault::transient(format!(
-                        "cannot connect to {}: no answer in time",
-                        self.address
-                    )));
+                    let what = format!("cannot connect to {}: no answer in time", self.address);
+                    last = Some(Fault::transient(what).cured_by(http::UNREACHABLE));
                 }
             }
         }
@@ -131,7 +130,9 @@ impl Target {
     }
 
     fn cannot_connect(&self, error: &std::io::Error) -> Fault {
-        Fault::transient(format!("cannot connect to {}", self.address)).caused_by(plain(error))
+        Fault::transient(format!("cannot connect to {}", self.address))
+            .cured_by(http::UNREACHABLE)
+            .caused_by(plain(error))
     }
 
     fn connect_timeout(&self) -> Duration {

@@ -62,7 +62,8 @@ pub(super) fn classify(refusal: &Refusal<'_>) -> Fault {
         what.push_str(advice);
         what.push(')');
     }
-    Fault::new(kind, what)
+    let fault = Fault::new(kind, what);
+    if kind == Kind::Auth { fault.cured_by(advice) } else { fault }
 }
 
 /// The kind of an answer, and what a person can do about it.

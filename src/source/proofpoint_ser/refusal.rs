@@ -64,7 +64,8 @@ pub(super) fn classify(
             what.extend([open, part, close]);
         }
     }
-    Fault::new(kind, what)
+    let fault = Fault::new(kind, what);
+    if kind == Kind::Auth { fault.cured_by(advice) } else { fault }
 }
 
 #[cfg(test)]

@@ -178,4 +178,17 @@ async fn when_all_is_spent_live_collection_waits_and_nothing_else_is_asked() {
     assert_eq!(until.to_string(), MIDNIGHT);
     assert_eq!(bench.asked().len(), 1);
     assert_eq!(bench.held().unwrap().passes, [Pass::Resweep]);
+
+    // A restart changes nothing; one with more calls a day goes on at once.
+    bench.restart(Vec::new());
+    assert!(matches!(bench.run().await, Step::Waiting { person: false, .. }));
+    assert_eq!(bench.asked().len(), 0);
+    let mut config = (*bench.collector.config).clone();
+    config.rate_limit.per_day = Some(100);
+    bench.collector.config = Arc::new(config);
+    bench.restart(Vec::new());
+    assert_eq!(bench.run().await, Step::Idle);
+    assert_eq!(bench.asked().len(), 1);
+    let state = bench.store().condition(Party::Source("etd")).unwrap().unwrap().state;
+    assert_eq!(state, State::Ok);
 }
