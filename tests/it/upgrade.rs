@@ -276,4 +276,6 @@ async fn before_the_first_start_commands_say_that_the_store_is_older_and_do_not_
         assert_eq!(ended.status, Some(1), "{command:?}: {}", ended.stderr);
         assert!(files(&home) == before, "{command:?} changes the files");
     }
+    let checked = offline().run(&["check"]).await;
+    assert!(checked.stdout.contains("an older version's; `postrider run`"), "{}", checked.stdout);
 }
