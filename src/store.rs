@@ -64,7 +64,7 @@ pub enum StoreError {
     Missing(PathBuf),
     #[error("the store {} was made by a newer postrider (schema {found}, this one knows {known}); run that version, or restore the copy from before the upgrade", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
-    #[error("the store {} was made by an older postrider (schema {found}, this one works on {known}); start this version's `postrider run`, which brings it up to date", path.display())]
+    #[error("the store {} was made by an older postrider (schema {found}, this one works on {known}); start this version's `postrider run` or `once`, which brings it up to date", path.display())]
     Older { path: PathBuf, found: i64, known: i64 },
     #[error(
         "the store {} is damaged ({detail}); stop postrider, keep a copy of the file, and either restore a backup or move it away: postrider then starts anew and collects again from `start`",
@@ -145,6 +145,8 @@ impl Store {
         drop(create.map_err(unusable)?);
         failpoint::open(failpoint::CREATE, Moment::After);
         keep_private(&path);
+        // Who can write tidies up the log when it leaves, even one that a newer version left.
+        migrations::known(&connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE)?, &path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
         migrations::check(&connection, &path)?;
         migrations::run(&mut connection, &path)?;
@@ -161,7 +163,7 @@ impl Store {
             return Err(StoreError::Missing(directory.to_owned()));
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
-        migrations::known(&connection, &path)?;
+        migrations::same(&connection, &path)?;
         let store = Self::with(path, NOBODY, 0, None);
         store.give_back(connection);
         Ok(store)
@@ -175,6 +177,7 @@ impl Store {
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
         migrations::same(&connection, &path)?;
+        migrations::settle(&connection, &path)?;
         Ok(Self::with(path, Some((connection, writer::Writer::start)), 0, None))
     }
 

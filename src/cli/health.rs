@@ -19,8 +19,8 @@ use tokio::{net::TcpStream, time::timeout};
 use super::{Exit, complain, print, say, setup};
 use crate::config::Admin;
 
-/// Far more than the reasons take.
-const MOST: usize = 1 << 20;
+/// Far more than the reasons take, or the metrics of a thousand sources.
+const MOST: usize = 8 << 20;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,7 +62,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
 }
 
 /// Where a listener on every address is reached from this machine.
-fn reached(listen: SocketAddr) -> SocketAddr {
+pub(super) fn reached(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -72,7 +72,7 @@ fn reached(listen: SocketAddr) -> SocketAddr {
 }
 
 /// Not by the factory of HTTP clients: this one is never to go through a proxy of the environment.
-async fn ask(
+pub(super) async fn ask(
     admin: &Admin,
     address: SocketAddr,
     path: &str,

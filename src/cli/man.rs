@@ -91,6 +91,7 @@ const STATUSES: &[(&str, &str, &str)] = &[
     ("backfill", "all of the range is covered", "parts of it are not, or it was left"),
     ("plan", "it fits the vendor's limits", "it does not"),
     ("status", "done", "there is no store, or it cannot be read"),
+    ("health", "it lives, or with --ready works", "it does not, or the configuration is bad"),
     ("coverage", "done, with gaps too", "there is no store, or it cannot be read"),
     ("export", "done", "parts of the range are missing; it says which"),
     ("bundle", "the archive is written, whatever is broken", "the archive cannot be written"),

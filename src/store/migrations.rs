@@ -37,8 +37,7 @@ pub(super) fn known(connection: &Connection, path: &Path) -> Result<(), StoreErr
     Ok(())
 }
 
-/// Refuses a file of any other version: its tables may mean something else. Sets what a connection
-/// that writes needs.
+/// Refuses a file of any other version: its tables may mean something else.
 pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     known(connection, path)?;
     let found = version(connection).map_err(|source| damaged(path, &source))?;
@@ -46,6 +45,11 @@ pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreErro
     if found < known {
         return Err(StoreError::Older { path: path.to_owned(), found, known });
     }
+    Ok(())
+}
+
+/// Sets what a connection needs that writes into a file of this version.
+pub(super) fn settle(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let set = || {
         connection.pragma_update(None, "synchronous", "FULL")?;
         wipe(connection, true)?;

@@ -58,4 +58,5 @@ mod signals;
 mod sinks;
 mod splunk;
 mod store;
+mod upgrade;
 mod watch;

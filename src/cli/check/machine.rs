@@ -94,6 +94,10 @@ fn store(directory: &Path) -> Option<Trial> {
     match Store::open_read_only(directory) {
         Ok(_) => Some(Trial::ok("store", "it can be read")),
         Err(StoreError::Missing(_)) => None,
+        Err(StoreError::Older { .. }) => {
+            let found = "an older version's; `postrider run` or `once` brings it up to date";
+            Some(Trial::ok("store", found))
+        }
         // What to do stands behind the last semicolon.
         Err(error) => {
             let text = crate::fault::chain(&error);
