@@ -115,18 +115,15 @@ everything = merged(values, {
     "priorityClassName": "high",
     "networkPolicy": {"from": [{"namespaceSelector": {}}], "egressPorts": []},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
-    "prometheusRule": {"enabled": (chart / "files/postrider.rules.yml").exists()},
+    "prometheusRule": {"enabled": True},
 })
 objects, notes = rendered(everything)
 kinds, configuration = good(objects)
 print("helm, with everything:", *kinds)
 assert "allow_unauthenticated = true" in configuration and "0.0.0.0:9000" in configuration
 assert "Everybody whom the network lets in" in notes
-if "PrometheusRule" in kinds:
-    rules = next(it for it in objects if it["kind"] == "PrometheusRule")["spec"]
-    assert rules == yaml.safe_load((chart / "files/postrider.rules.yml").read_text()), rules
-else:
-    print("SKIPPED: deploy/prometheus/postrider.rules.yml is not there")
+rules = next(it for it in objects if it["kind"] == "PrometheusRule")["spec"]
+assert rules == yaml.safe_load((chart / "files/postrider.rules.yml").read_text()), rules
 assert "NetworkPolicy" not in good(rendered(merged(values, {"networkPolicy": {"enabled": False}}))[0])[0]
 
 # The schema knows every value, and refuses what is not one.

@@ -75,11 +75,15 @@ fn links(text: &str) -> Vec<String> {
 fn each_page_is_in_the_book_once() {
     let docs = root().join("docs");
     let summary = std::fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
-    let mut listed: Vec<PathBuf> = links(&summary).iter().map(|page| docs.join(page)).collect();
-    listed.sort();
+    let listed: Vec<PathBuf> = links(&summary).iter().map(|page| docs.join(page)).collect();
+    let once: BTreeSet<&PathBuf> = listed.iter().collect();
+    assert_eq!(once.len(), listed.len(), "a page is in SUMMARY.md twice");
     let mut pages = below(&docs, "md");
     pages.retain(|page| !page.ends_with("SUMMARY.md"));
-    assert_eq!(listed, pages);
+    let missing: Vec<_> = pages.iter().filter(|page| !once.contains(page)).collect();
+    assert!(missing.is_empty(), "add them to docs/SUMMARY.md: {missing:?}");
+    let gone: Vec<_> = listed.iter().filter(|page| !pages.contains(page)).collect();
+    assert!(gone.is_empty(), "docs/SUMMARY.md has what is not there: {gone:?}");
 }
 
 #[test]
