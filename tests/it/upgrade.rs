@@ -23,7 +23,7 @@ use crate::{
     calls::searches,
     check::part,
     harness::{Home, etd, hec, ser},
-    records::{Line, assert_messages, duplicates, lines},
+    records::{Line, duplicates, lines},
     samples::once_at,
 };
 
