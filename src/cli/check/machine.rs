@@ -30,11 +30,18 @@ pub(super) fn tries(config: &Config) -> Vec<Trial> {
     trials
 }
 
+/// The directory, or the nearest one above it that is there; above a relative one is the working
+/// directory.
+fn existing(directory: &Path) -> Option<&Path> {
+    let here = |path| if path == Path::new("") { Path::new(".") } else { path };
+    directory.ancestors().map(here).find(|path| path.exists())
+}
+
 /// Whether the store can live where it is to.
 fn state_directory(directory: &Path) -> Trial {
     const WHAT: &str = "state.directory";
     let path = directory.display();
-    let Some(existing) = directory.ancestors().find(|path| path.exists()) else {
+    let Some(existing) = existing(directory) else {
         let found = format!("{path} does not exist, nor anything above it");
         return Trial::mend(WHAT, found, "correct the path, or mount what belongs there");
     };
@@ -64,7 +71,7 @@ fn state_directory(directory: &Path) -> Trial {
 /// Whether the spool may grow as far as it is allowed to.
 fn room(state: &State) -> Option<Trial> {
     const WHAT: &str = "state.max_spool";
-    let existing = state.directory.ancestors().find(|path| path.exists())?;
+    let existing = existing(&state.directory)?;
     let disk = rustix::fs::statvfs(existing).ok()?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let taken = std::fs::metadata(state.directory.join(store::FILE)).map_or(0, |file| file.len());
@@ -176,6 +183,12 @@ mod tests {
         assert_eq!(listener(&admin(&address), true).state, Found::Warning);
         let elsewhere = listener(&admin("192.0.2.1:8686"), false);
         assert!(elsewhere.cure.unwrap().contains("ip address"), "{}", elsewhere.found);
+    }
+
+    #[test]
+    fn a_relative_directory_is_below_the_working_directory() {
+        assert_eq!(state_directory(Path::new("no-such-state")).state, Found::Ok);
+        assert_eq!(existing(Path::new("no-such-state/below")), Some(Path::new(".")));
     }
 
     #[test]
