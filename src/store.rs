@@ -31,6 +31,7 @@ pub mod health;
 pub mod ledger;
 pub mod licence;
 pub mod migrations;
+mod owner;
 pub mod reconciliation;
 pub mod requests;
 pub mod room;
@@ -58,6 +59,8 @@ const READER_CACHE: i64 = -256;
 pub enum StoreError {
     #[error("the state directory {} cannot be used; it must exist or be creatable, and belong to the user that runs postrider", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
+    #[error("{} belongs to user {owner}, not to the one that runs postrider; run `chown -R postrider: {}` (with the user that runs it)", path.display(), directory.display())]
+    Foreign { path: PathBuf, owner: u32, directory: PathBuf },
     #[error("another postrider{pid} uses {}; stop it first, or give this one its own state.directory", path.display())]
     Locked { path: PathBuf, pid: String },
     #[error("there is no store in {}; `postrider run` or `once` makes one", .0.display())]
@@ -121,6 +124,7 @@ impl Store {
     /// Opens the store in `directory` for this process alone, making or migrating it.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         Self::open_with(directory, writer::Writer::start)
+            .map_err(|error| owner::explained(error, directory))
     }
 
     /// The same without a thread: what is written is written by a task of the present runtime.
@@ -162,8 +166,9 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(directory.to_owned()));
         }
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
-        migrations::same(&connection, &path)?;
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)
+            .and_then(|it| migrations::same(&it, &path).map(|()| it))
+            .map_err(|error| owner::explained(error, directory))?;
         let store = Self::with(path, NOBODY, 0, None);
         store.give_back(connection);
         Ok(store)
@@ -175,8 +180,9 @@ impl Store {
         if !path.exists() {
             return Err(StoreError::Missing(directory.to_owned()));
         }
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
-        migrations::same(&connection, &path)?;
+        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)
+            .and_then(|it| migrations::same(&it, &path).map(|()| it))
+            .map_err(|error| owner::explained(error, directory))?;
         migrations::settle(&connection, &path)?;
         Ok(Self::with(path, Some((connection, writer::Writer::start)), 0, None))
     }
