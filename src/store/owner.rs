@@ -1,9 +1,10 @@
-//! Files of the store that belong to somebody else: `once` was run as root where the daemon has a user
-//! of its own.
+//! Whose the store's files are, and who may read them. Some belong to somebody else where `once` was run
+//! as root and the daemon has a user of its own.
 
 use std::{
+    fs::Permissions,
     io::ErrorKind,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -36,6 +37,22 @@ fn owners(directory: &Path) -> Vec<(PathBuf, u32)> {
 /// The first file of another user than the one that runs this; root may open all.
 fn foreign(owners: Vec<(PathBuf, u32)>, own: u32) -> Option<(PathBuf, u32)> {
     owners.into_iter().find(|(_, owner)| own != 0 && *owner != own)
+}
+
+/// Takes from others what an earlier umask, a copy or a restored backup gave them. SQLite makes
+/// its further files as the first one is.
+pub(super) fn keep_private(path: &Path) {
+    for end in ["", "-wal", "-shm"] {
+        let mut file = path.as_os_str().to_owned();
+        file.push(end);
+        let Ok(found) = std::fs::metadata(&file) else { continue };
+        if found.permissions().mode() & 0o077 != 0
+            && let Err(error) = std::fs::set_permissions(&file, Permissions::from_mode(0o600))
+        {
+            let file = Path::new(&file).display();
+            tracing::warn!(%file, %error, "open to others than its owner, and cannot be closed");
+        }
+    }
 }
 
 #[cfg(test)]
