@@ -134,3 +134,19 @@ async fn a_relative_directory_that_does_not_exist_yet_is_well() {
     assert_eq!(found(&home, "state.max_spool").await.1, "");
     assert!(!home.path("new-state").exists(), "check makes nothing");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_without_authorities_is_told_what_to_install() {
+    let (vendor, home) = (simulate(plain(10)).await, Home::new());
+    home.configure(&all(&vendor, &home));
+    let nothing = home.path("no-such-file");
+    for (args, code) in [(["check"].as_slice(), 1), (&["run"], 1)] {
+        let mut command = home.command(args);
+        command.env("SSL_CERT_FILE", &nothing).env("SSL_CERT_DIR", &nothing);
+        let output = command.output().await.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("install its package ca-certificates, or name a file"), "{text}");
+    }
+}
