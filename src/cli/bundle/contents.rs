@@ -75,7 +75,7 @@ pub(super) async fn gather(named: Option<&Path>, now: Timestamp) -> Vec<Entry> {
             apply(coverage, |report| Ok(coverage::text(report, WIDTH)))
         }),
         Entry::new("health.json", "matters that need attention", apply(status, health)),
-        Entry::new("dead-letters.json", "reasons of refusals, without the events", {
+        Entry::new("dead-letters.json", "refusals in the SIEM's words, no events", {
             apply(store.as_ref(), dead_letters)
         }),
         Entry::new("store.txt", "sizes of files and rows of tables, no content", {
