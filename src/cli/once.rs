@@ -4,7 +4,7 @@ use std::{path::Path, sync::atomic::Ordering, time::Duration};
 
 use rand::{SeedableRng, rngs::StdRng};
 
-use super::{Exit, complain, run::stop_on_signals, setup};
+use super::{Exit, complain, layout::count, run::stop_on_signals, setup};
 use crate::{
     app::{self, Mode},
     collect::budget::{self, Expected},
@@ -39,7 +39,8 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let mut outcome = running.ended().await;
     let gaps = refused(&store)?.saturating_sub(refused_before);
     if gaps > 0 {
-        outcome.undone.push(format!("the vendor cannot give {gaps} slices; see `status`"));
+        let gaps = count(gaps, "slice");
+        outcome.undone.push(format!("the vendor cannot give {gaps}; see `status`"));
     }
     for source in config.sources.values() {
         if let Some(held) = budget::held(&store, source, &Expected::default(), clock.now())? {

@@ -17,7 +17,7 @@ fn settings(home: &Home) -> insta::Settings {
     settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:[PORT]");
     settings.add_filter(r"sport = :\d+", "sport = :[PORT]");
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[TIME]");
-    settings.add_filter(r"\d+ (messages|rows)", "[N] $1");
+    settings.add_filter(r"\d+ (message|row)s?", "[N] ${1}s");
     settings.add_filter(r"is \d+ s (ahead of|behind) the vendor's", "and the vendor's agree");
     settings.add_filter("─+", "───");
     settings.add_filter(r"  +", "  ");

@@ -232,3 +232,9 @@ async fn a_page_that_cannot_be_stored_is_fetched_again() {
     assert_eq!(ids(&bench.events()), ["a"]);
     assert_eq!(bench.asked().len(), 2);
 }
+
+#[test]
+fn one_slice_is_and_two_are_not_covered() {
+    assert_eq!(super::uncovered(1, "etd"), "1 slice of etd is not covered");
+    assert_eq!(super::uncovered(2, "etd"), "2 slices of etd are not covered");
+}
