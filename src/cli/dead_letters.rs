@@ -11,7 +11,7 @@ use clap::builder::RangedU64ValueParser;
 
 use super::{Exit, Output, complain, setup};
 use crate::{
-    config::Config,
+    config::{Config, Need},
     fault::tame,
     store::{Store, StoreError, dead_letters::Which},
 };
@@ -74,7 +74,11 @@ fn tamed_json(text: &str) -> String {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match &args.command {
+        Command::Replay(_) => setup::configuration_beside_or_exit(file),
+        _ => setup::configuration_or_exit(Need::NoSecrets, file),
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
