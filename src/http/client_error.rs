@@ -21,7 +21,9 @@ pub enum ClientError {
     HalfIdentity,
     #[error("\"{0}\" is neither a host name nor an IP address")]
     ServerName(String),
-    #[error("no authority of this machine can be used to verify certificates; install its package ca-certificates, or name a file of them by tls.ca_file")]
+    #[error(
+        "no authority of this machine can be used to verify certificates; install its package ca-certificates, or name a file of them by tls.ca_file"
+    )]
     NoAuthorities(#[source] rustls::Error),
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
