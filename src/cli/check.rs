@@ -12,7 +12,7 @@ use super::{
     paint, print, setup,
 };
 use crate::{
-    config::{self, Problem, Problems},
+    config::{self, Need, Problem, Problems},
     privacy::members::{self, Target},
 };
 
@@ -63,7 +63,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
 /// What is wrong with the configuration and, unless `offline`, with what it names.
 pub(super) async fn report(file: Option<&Path>, offline: bool) -> (Report, Exit) {
     let clock = setup::clock();
-    match setup::configuration(file, clock.now()) {
+    match setup::configuration(Need::Secrets, file, clock.now()) {
         Err(problems) => {
             let configuration = problems.into_vec();
             (Report { configuration, tried: Vec::new(), privacy: Vec::new() }, Exit::Wrong)

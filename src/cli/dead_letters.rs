@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::{Exit, Output, complain, setup};
 use crate::{
-    config::Config,
+    config::{Config, Need},
     store::{Store, StoreError, dead_letters::Which},
 };
 
@@ -46,7 +46,11 @@ struct Chosen {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match &args.command {
+        Command::Replay(_) => setup::configuration_beside_or_exit(file),
+        _ => setup::configuration_or_exit(Need::NoSecrets, file),
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

@@ -8,7 +8,7 @@ use super::{Exit, complain, run::stop_on_signals, setup};
 use crate::{
     app::{self, Mode},
     collect::budget::{self, Expected},
-    config::units,
+    config::{Need, units},
     secrecy,
     store::{Store, StoreError},
     telemetry,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_or_exit(Need::Secrets, file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{archive::Entry, configuration, logs, metrics, secrets::Secrets, versions};
 use crate::{
     cli::{check, coverage, setup, status},
-    config::{Config, Loaded},
+    config::{Config, Loaded, Need},
     coverage::report,
     status::{Status, gather as gather_status},
     store::{Store, dead_letters::Which},
@@ -38,7 +38,7 @@ pub(super) async fn gather(named: Option<&Path>, now: Timestamp) -> Vec<Entry> {
     };
     let shown = shown.map(|text| text + &variables(&env));
 
-    let loaded = setup::configuration(named, now);
+    let loaded = setup::configuration(Need::NoSecrets, named, now);
     let config = loaded.map(|Loaded { config, .. }| config);
     let config =
         config.as_ref().map_err(|_| anyhow!("the configuration cannot be used: see check.json"));
