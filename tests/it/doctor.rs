@@ -150,3 +150,23 @@ async fn a_machine_without_authorities_is_told_what_to_install() {
         assert!(text.contains("install its package ca-certificates, or name a file"), "{text}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_proxy_is_named_and_not_the_vendor_behind_it() {
+    let (vendor, home) = (simulate(plain(10)).await, Home::new());
+    let peer = vendor.etd_url.trim_start_matches("http://").to_owned();
+    let dead = "http://user:hunter2@127.0.0.1:9";
+    for (settings, environment, cure) in [
+        (format!("proxy = \"{dead}\""), "", "check `proxy`"),
+        (String::new(), dead, "check HTTP_PROXY (or ALL_PROXY) in the environment"),
+    ] {
+        home.configure(&[etd(&vendor.etd_url, &settings), home.file_sink()]);
+        let mut check = home.command(&["check"]);
+        let output = check.env("HTTP_PROXY", environment).output().await.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let words =
+            format!("cannot connect to {peer} by the proxy 127.0.0.1:9: connection refused");
+        assert!(said.contains(&words) && said.contains(cure), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("where only a proxy may"), "{said}");
+    }
+}
