@@ -113,6 +113,11 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         text.push_str(&next.to_string());
         cause = next.source();
     }
+    tamed(&text)
+}
+
+/// A text as it may reach a terminal or a log's line: one line, whatever a peer put into it.
+pub fn tamed(text: &str) -> String {
     text.chars().map(tame).collect()
 }
 

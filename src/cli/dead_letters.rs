@@ -12,7 +12,7 @@ use clap::builder::RangedU64ValueParser;
 use super::{Exit, Output, complain, setup};
 use crate::{
     config::{Config, Need},
-    fault::tame,
+    fault::{tame, tamed},
     store::{Store, StoreError, dead_letters::Which},
 };
 
@@ -51,11 +51,6 @@ struct Chosen {
 /// Reads a letter's number, as large as the store can have.
 fn number() -> RangedU64ValueParser {
     clap::value_parser!(u64).range(1..=i64::MAX.unsigned_abs())
-}
-
-/// One line, whatever a vendor or a SIEM put into it.
-fn tamed(text: &str) -> String {
-    text.chars().map(tame).collect()
 }
 
 /// The same JSON, where what would command a terminal, or turn its text around, is escaped. Below
