@@ -15,7 +15,7 @@ use jiff::Timestamp;
 
 use super::{Exit, Output, complain, print, say, setup};
 use crate::{
-    config::units,
+    config::{Need, units},
     store::{Store, requests::RequestState, slices::RequestId},
 };
 
@@ -96,7 +96,13 @@ struct FollowArgs {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_beside_or_exit(file) {
+    let loaded = match &args.command {
+        Some(Command::List(_) | Command::Cancel(_)) => {
+            setup::configuration_or_exit(Need::NoSecrets, file)
+        }
+        _ => setup::configuration_beside_or_exit(file),
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

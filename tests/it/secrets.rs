@@ -151,5 +151,8 @@ async fn commands_that_look_need_no_credentials_beside_the_daemon() {
         assert_eq!(ended.status, Some(2), "{command:?}: {}", ended.stderr);
         assert!(ended.stderr.contains("CREDENTIALS_DIRECTORY is not set"), "{}", ended.stderr);
     }
-    assert_eq!(home.run(&["status"]).await.status, Some(0));
+    for command in [["status"].as_slice(), &["backfill", "list"]] {
+        let ended = home.run(command).await;
+        assert_eq!(ended.status, Some(0), "{command:?}: {}", ended.stderr);
+    }
 }
