@@ -30,6 +30,8 @@ use crate::{
 };
 
 mod call;
+#[cfg_attr(not(test), expect(dead_code, reason = "the collector does not ask for it yet"))]
+mod export;
 #[cfg(feature = "testing")]
 pub(super) mod fuzzing;
 mod message;
