@@ -5,5 +5,9 @@
 //! from the vendor's developer pages and from what published connectors do, the vendor's own sample
 //! collector among them; each place says which where it matters.
 
+mod entry;
+mod gunzip;
 mod hours;
+mod lines;
 mod links;
+mod merge;
