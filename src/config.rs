@@ -138,6 +138,8 @@ pub struct CiscoEtd {
     pub page_size: u32,
     pub filter: Filter,
     pub reconcile: bool,
+    /// Whether the log export is asked for changes and audit lines.
+    pub log_export: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -128,7 +128,13 @@ impl Source for CiscoEtd {
             (_, received) => format!("at least {received}"),
         };
         let (start, end) = (interval.start(), interval.end());
-        Ok(format!("token and search work; {messages} messages between {start:.0} and {end:.0}"))
+        let mut found =
+            format!("token and search work; {messages} messages between {start:.0} and {end:.0}");
+        if self.config.log_export {
+            found.push_str("; ");
+            found.push_str(&self.probe_export(now).await?);
+        }
+        Ok(found)
     }
 }
 

@@ -83,6 +83,9 @@ section! {
         filter: FilterKeys,
         /// Whether once a day what was collected is compared with the vendor's own counts.
         reconcile: bool = true,
+        /// Whether the account's log export is read too. It must be switched on in the console
+        /// under Administration > Business > Export Log Preferences.
+        log_export: bool = false,
     } with { source: SourceKeys, http: HttpKeys }
 }
 

@@ -11,7 +11,8 @@ use crate::domain::slice::Interval;
 const MOST: i64 = 3;
 /// How far back the export reaches: 30 days by the vendor's developer pages. An hour less, because
 /// the server's clock decides.
-const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24 - 1);
+pub(in crate::source::cisco_etd) const RETENTION: SignedDuration =
+    SignedDuration::from_hours(30 * 24 - 1);
 /// How long after its end an hour is asked for first: files appear up to 20 minutes later (the
 /// vendor's sample collector).
 const SETTLED: SignedDuration = SignedDuration::from_mins(20);
@@ -113,6 +114,12 @@ pub(super) fn due(
         }
     }
     due
+}
+
+/// The last hour whose files should be there.
+pub(super) fn last(types: &[LogType], now: Timestamp) -> Ask {
+    let end = Hour::of(now.checked_sub(SETTLED).unwrap_or(Timestamp::MIN));
+    Ask { first: Hour(end.0 - 1), end, types: types.to_vec() }
 }
 
 /// What so many links of a type mean.

@@ -13,7 +13,7 @@ use super::hours::{Ask, Hour};
 use crate::source::text::excerpt;
 
 pub(super) const PATH: &str = "/v1/logs/downloadLinks";
-pub(super) const NAME: &str = "POST /v1/logs/downloadLinks";
+pub(in crate::source::cisco_etd) const NAME: &str = "POST /v1/logs/downloadLinks";
 
 /// A kind of log. There is `connection` too, which nobody wants so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,9 +67,11 @@ pub(super) struct Link {
 }
 
 impl Link {
-    fn read(url: &str) -> Option<Self> {
+    /// `None` for what is no link. One without TLS is taken only where the API has none either.
+    fn read(url: &str, plain: bool) -> Option<Self> {
         let parsed = reqwest::Url::parse(url).ok()?;
-        if !matches!(parsed.scheme(), "https" | "http") || parsed.host_str().is_none() {
+        let fits = parsed.scheme() == "https" || plain && parsed.scheme() == "http";
+        if !fits || parsed.host_str().is_none() {
             return None;
         }
         let file = parsed.path().to_owned();
@@ -116,7 +118,7 @@ pub(super) struct Links {
 
 /// Reads an answer to `ask`. The error says what is odd about one that cannot be counted on: an
 /// hour that looks empty would be an hour of changes that nobody misses.
-pub(super) fn read(body: &str, ask: &Ask) -> Result<Links, &'static str> {
+pub(super) fn read(body: &str, ask: &Ask, plain: bool) -> Result<Links, &'static str> {
     let body: Value = serde_json::from_str(body).map_err(|_| "the body is not whole JSON")?;
     let data = match body.get("data") {
         Some(Value::Object(data)) => data,
@@ -132,7 +134,7 @@ pub(super) fn read(body: &str, ask: &Ask) -> Result<Links, &'static str> {
         };
         let mut of_type: Vec<Link> = Vec::with_capacity(list.len());
         for item in list {
-            let Some(link) = item.as_str().and_then(Link::read) else {
+            let Some(link) = item.as_str().and_then(|url| Link::read(url, plain)) else {
                 // Without its text, which may be signed all the same.
                 return Err("a link cannot be read");
             };
@@ -150,13 +152,16 @@ pub(super) fn read(body: &str, ask: &Ask) -> Result<Links, &'static str> {
     Ok(links)
 }
 
+/// Where logs are switched on.
+pub(super) const CONSOLE: &str =
+    "Administration > Business > Export Log Preferences in the console";
+
 /// What to tell when types do not come.
 pub(super) fn switched_off(types: &[LogType]) -> String {
     let names: Vec<&str> = types.iter().map(|log_type| log_type.as_str()).collect();
     format!(
-        "the log export gives no {} logs: switch them on in the console under Administration > \
-         Business > Export Log Preferences; the first files come 15 to 20 minutes later, and nothing \
-         from before",
+        "the log export gives no {} logs: switch them on under {CONSOLE}; the first files come 15 to \
+         20 minutes later, and nothing from before",
         names.join(" and no ")
     )
 }
@@ -182,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_file_is_known_by_its_path_and_its_signature_is_shown_nowhere() {
-        let links = read(&sample("etd", "log_links.json"), &ask()).unwrap();
+        let links = read(&sample("etd", "log_links.json"), &ask(), false).unwrap();
         let link = &links.of[&LogType::Message][0];
         assert_eq!(
             link.file,
@@ -212,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_type_that_is_missing_is_told_from_one_without_files() {
-        let links = read(r#"{"data":{"audit":[],"message":null}}"#, &ask()).unwrap();
+        let links = read(r#"{"data":{"audit":[],"message":null}}"#, &ask(), false).unwrap();
         assert!(links.of.contains_key(&LogType::Audit));
         assert!(!links.of.contains_key(&LogType::Message));
         assert!(switched_off(&[LogType::Message]).contains("no message logs: switch them on"));
@@ -221,7 +226,7 @@ mod tests {
     #[test]
     fn the_same_file_counts_once_and_what_came_in_all_is_known() {
         let body = r#"{"data":{"message":["https://h/a?s=1","https://h/a?s=2","https://h/b"]}}"#;
-        let links = read(body, &ask()).unwrap();
+        let links = read(body, &ask(), false).unwrap();
         assert_eq!(links.of[&LogType::Message].len(), 2);
         assert_eq!(links.received[&LogType::Message], 3);
     }
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn another_hours_file_is_told_by_its_path() {
         let body = r#"{"data":{"message":["https://h/log_date=2026-11-19/hour=08/a?secret"]}}"#;
-        let links = read(body, &ask()).unwrap();
+        let links = read(body, &ask(), false).unwrap();
         assert_eq!(
             links.warnings,
             ["a file of an hour that was not asked for: /log_date=2026-11-19/hour=08/a"]
@@ -247,8 +252,9 @@ mod tests {
             r#"{"data":{"message":[1]}}"#,
             r#"{"data":{"message":["ftp://h/a?secret"]}}"#,
             r#"{"data":{"message":["/a?secret"]}}"#,
+            r#"{"data":{"message":["http://h/a?secret"]}}"#,
         ] {
-            let error = read(body, &ask()).unwrap_err();
+            let error = read(body, &ask(), false).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
         }
     }
