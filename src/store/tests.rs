@@ -19,6 +19,7 @@ use crate::domain::{
 use jiff::Timestamp;
 
 mod bounds;
+mod export;
 mod traces;
 
 struct Bench {

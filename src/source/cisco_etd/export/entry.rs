@@ -231,10 +231,16 @@ mod tests {
         for (line, expected) in table {
             assert_eq!(read(line.as_bytes(), LogType::Message).unwrap_err(), expected);
         }
-        for line in
-            [r#"{"logType":"connection"}"#, r#"{"message":{"id":"x","eventType":"delete"}}"#]
-        {
-            assert!(matches!(read(line.as_bytes(), LogType::Message), Ok(Entry::Other(_))));
+        let others = [
+            (r#"{"logType":"connection"}"#, "a line of the log type connection"),
+            (
+                r#"{"message":{"id":"x","eventType":"delete"}}"#,
+                "x: an event of the kind \"delete\"",
+            ),
+        ];
+        for (line, expected) in others {
+            let Ok(Entry::Other(what)) = read(line.as_bytes(), LogType::Message) else { panic!() };
+            assert_eq!(what, expected);
         }
     }
 }

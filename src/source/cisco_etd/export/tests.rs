@@ -10,6 +10,8 @@ use crate::{
     },
 };
 
+mod simulated;
+
 const NOW: &str = "2026-11-20T12:00:00Z";
 
 fn ask() -> Ask {
