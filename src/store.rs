@@ -49,6 +49,9 @@ const LOCK_TRIES: u32 = 100;
 const NOBODY: Option<(Connection, Start)> = None;
 type Start = fn(file::WriterFile) -> writer::Writer;
 
+/// What emptying the log at the end may take: a stop has its own limit of time.
+const PUT_AWAY: Duration = Duration::from_secs(5);
+
 /// Of SQLite, as it counts: minus KiB. Holds the ledger's present hours.
 const WRITER_CACHE: i64 = -6_000;
 /// Each commit empties the readers' caches, so that they need little.
@@ -235,6 +238,23 @@ impl Store {
         self.shared.chunks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.codec.clear();
         self.write("shrink", |tx| tx.execute_batch("PRAGMA shrink_memory")).await
+    }
+
+    /// For the end of a process: the WAL, which has what was delivered lately, is emptied. Where the
+    /// disk or a reader is in the way, the next process does it.
+    pub async fn put_away(&self) {
+        let put_away = async {
+            self.shrink().await?;
+            // It is emptied after that answer and before the next transaction.
+            self.write("shrink", |_| Ok(())).await
+        };
+        match tokio::time::timeout(PUT_AWAY, put_away).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(error = %crate::fault::chain(&error), "the log stays")
+            }
+            Err(_) => tracing::debug!("the log stays: the disk is slow"),
+        }
     }
 
     /// Runs `work` in a transaction called `name` and returns when it is durable. What waits at
