@@ -251,7 +251,7 @@ impl Store {
         match tokio::time::timeout(PUT_AWAY, put_away).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::debug!(error = %crate::fault::chain(&error), "the log stays")
+                tracing::debug!(error = %crate::fault::chain(&error), "the log stays");
             }
             Err(_) => tracing::debug!("the log stays: the disk is slow"),
         }

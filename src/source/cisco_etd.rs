@@ -41,6 +41,7 @@ mod report;
 mod search;
 mod token;
 
+pub(crate) use export::{Standing, standing};
 pub use page::read as read_page;
 
 /// How far back the search reaches: 90 days by the vendor's developer pages. An hour less, because

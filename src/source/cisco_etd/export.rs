@@ -18,6 +18,7 @@ mod merge;
 
 pub(super) use hours::RETENTION;
 pub(super) use links::NAME;
+pub(crate) use merge::{Standing, standing};
 
 use hours::Ask;
 use links::{Body, LogType};

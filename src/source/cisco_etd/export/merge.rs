@@ -58,7 +58,7 @@ pub(super) fn first(update: &Update, delivered: Option<Timestamp>) -> Option<Rec
 
 /// How a search's reading stands to a message that was pieced together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// The same version: all that differs is what the line did not tell of the same change, such as
     /// its techniques. The ledger is to know the whole; nothing is sent.
     Same,
@@ -69,7 +69,7 @@ pub(super) enum Standing {
 }
 
 /// How `record`, which a search returned, stands to `known`, which was pieced together.
-pub(super) fn standing(known: &Known, record: &Record) -> Standing {
+pub(crate) fn standing(known: &Known, record: &Record) -> Standing {
     let names = fingerprint::changed(&known.members, &record.fingerprint.members);
     let mut standing = Standing::Same;
     for name in names {

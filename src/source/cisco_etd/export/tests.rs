@@ -23,7 +23,7 @@ fn found(messages: &[&str]) -> ResponseTemplate {
 }
 
 /// The link of a file at the bench's own server.
-async fn link(bench: &Bench) -> links::Link {
+fn link(bench: &Bench) -> links::Link {
     let url =
         format!("{}/log_date=2026-11-20/hour=08/a.jsonl?X-Sig=s3cret", bench.vendor.server.uri());
     let body = json!({ "data": { "message": [url] } }).to_string();
@@ -56,7 +56,7 @@ async fn a_file_is_fetched_without_any_header_of_ours_and_from_where_it_was_left
     let text = sample("etd", "log_message.ndjson");
     for body in [text.clone().into_bytes(), gzip(&text)] {
         let bench = bench(vec![file(body)]).await;
-        let link = link(&bench).await;
+        let link = link(&bench);
         let mut whole = bench.etd.open(&link).await.unwrap();
         let mut lines = Vec::new();
         while let Some(Line::Text(line)) = whole.next().await.unwrap() {
@@ -99,7 +99,7 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
     ];
     for (answer, kind, expected) in table {
         let bench = bench(vec![answer]).await;
-        let fault = match bench.etd.open(&link(&bench).await).await {
+        let fault = match bench.etd.open(&link(&bench)).await {
             Err(fault) => fault,
             Ok(mut download) => loop {
                 match download.next().await {
