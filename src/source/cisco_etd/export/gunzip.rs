@@ -77,7 +77,8 @@ impl Unpacked {
     pub(super) fn end(&mut self) -> Result<Bytes, String> {
         match std::mem::replace(&mut self.form, Form::Over) {
             Form::Unknown | Form::Text | Form::Over => Ok(Bytes::new()),
-            Form::First(first) => Ok(vec![first].into()),
+            // No JSON begins so.
+            Form::First(_) => Err("only its first byte came".into()),
             Form::Gzip(decoder) => match decoder.finish() {
                 Ok(text) => Ok(text.into()),
                 Err(error) => Err(error.to_string()),

@@ -110,8 +110,14 @@ fn gzip_that_is_cut_or_damaged_is_no_whole_file() {
     let at = damaged.len() - 5;
     damaged[at] ^= 1;
     let half = &packed[..packed.len() / 2];
-    for file in [half, &packed[..packed.len() - 3], &damaged, b"\x1f\x8b\x08rubbish and more of it"]
-    {
+    for file in [
+        half,
+        &packed[..1],
+        &packed[..2],
+        &packed[..packed.len() - 3],
+        &damaged,
+        b"\x1f\x8b\x08rubbish and more of it",
+    ] {
         let (_, why) = broken(file);
         assert!(matches!(why, Broken::Gzip(_)), "{why}");
     }
