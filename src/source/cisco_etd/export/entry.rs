@@ -178,7 +178,7 @@ mod tests {
     use crate::source::testing::{at, sample};
 
     fn entries(name: &str, log_type: LogType) -> Vec<Entry> {
-        let lines = sample("etd", name);
+        let lines = sample("etd_export", name);
         lines.lines().map(|line| read(line.as_bytes(), log_type).unwrap()).collect()
     }
 

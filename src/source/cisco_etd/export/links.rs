@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn a_file_is_known_by_its_path_and_its_signature_is_shown_nowhere() {
-        let links = read(&sample("etd", "log_links.json"), &ask(), false).unwrap();
+        let links = read(&sample("etd_export", "log_links.json"), &ask(), false).unwrap();
         let link = &links.of[&LogType::Message][0];
         assert_eq!(
             link.file,

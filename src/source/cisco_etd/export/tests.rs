@@ -53,7 +53,7 @@ async fn links_are_asked_for_as_documented() {
 
 #[tokio::test]
 async fn a_file_is_fetched_without_any_header_of_ours_and_from_where_it_was_left() {
-    let text = sample("etd", "log_message.ndjson");
+    let text = sample("etd_export", "log_message.ndjson");
     for body in [text.clone().into_bytes(), gzip(&text)] {
         let bench = bench(vec![file(body)]).await;
         let link = link(&bench);

@@ -62,7 +62,7 @@ fn broken(file: &[u8]) -> (Vec<String>, Broken) {
 
 #[test]
 fn the_sample_is_three_lines_in_each_of_the_forms() {
-    let sample = sample("etd", "log_message.ndjson");
+    let sample = sample("etd_export", "log_message.ndjson");
     let expected: Vec<&str> = sample.lines().collect();
     let array = format!("[{}]\n", expected.join(",\n"));
     for file in [sample.as_str(), sample.trim_end(), &format!("\u{feff}{sample}"), &array] {
@@ -104,7 +104,7 @@ fn half_a_line_at_the_end_is_no_whole_file() {
 
 #[test]
 fn gzip_that_is_cut_or_damaged_is_no_whole_file() {
-    let file = sample("etd", "log_message.ndjson");
+    let file = sample("etd_export", "log_message.ndjson");
     let packed = gzip(file.as_bytes());
     let mut damaged = packed.clone();
     let at = damaged.len() - 5;
@@ -196,7 +196,7 @@ proptest! {
     /// noticed unless it is between two lines.
     #[test]
     fn a_cut_never_makes_another_line(form in 0..4_u8, cut in any::<prop::sample::Index>()) {
-        let sample = sample("etd", "log_message.ndjson");
+        let sample = sample("etd_export", "log_message.ndjson");
         let expected: Vec<&str> = sample.lines().collect();
         let plain = if form % 2 == 0 { expected.join("\n") } else { format!("[{}]", expected.join(",")) };
         let file = if form < 2 { plain.into_bytes() } else { gzip(plain.as_bytes()) };

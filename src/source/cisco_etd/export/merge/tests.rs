@@ -20,7 +20,7 @@ fn message(name: &str) -> Record {
 
 /// The samples' lines: a clearance by hand, and a release by an API client.
 fn updates() -> [Update; 2] {
-    let lines = sample("etd", "log_message.ndjson");
+    let lines = sample("etd_export", "log_message.ndjson");
     let update = |line: &str| match entry::read(line.as_bytes(), LogType::Message).unwrap() {
         Entry::Update(update) => *update,
         other => panic!("{other:?}"),
