@@ -33,6 +33,7 @@ pub mod ledger;
 pub mod licence;
 pub mod migrations;
 mod owner;
+mod places;
 pub mod reconciliation;
 pub mod requests;
 pub mod room;

@@ -20,6 +20,7 @@ use jiff::Timestamp;
 
 mod bounds;
 mod export;
+mod places;
 mod traces;
 
 struct Bench {
