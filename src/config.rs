@@ -120,6 +120,7 @@ impl Vendor {
     /// The streams such a source makes, the sliced one first.
     pub fn streams(&self) -> &'static [Stream] {
         match self {
+            Self::CiscoEtd(etd) if etd.log_export => &[Stream::Messages, Stream::Audit],
             Self::CiscoEtd(_) => &[Stream::Messages],
             Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
         }

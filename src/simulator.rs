@@ -51,7 +51,9 @@ use uuid::Uuid;
 pub use self::{
     admin::{Mutation, MutationKind},
     desk::CallStats,
-    etd::{EtdOptions, LastToken, LogExport, LogForm, Quirks, TotalSize, UrlStyle},
+    etd::{
+        EtdOptions, LastToken, LogExport, LogForm, Quirks, Spoil, SpoilKind, TotalSize, UrlStyle,
+    },
     faults::{FaultKind, Faults},
     hec::{AckAnswers, HecOptions, HecStats},
     ledger::{Received, ReceivedStats},

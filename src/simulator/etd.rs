@@ -21,7 +21,8 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::json;
 
-pub use self::export::{LogExport, LogForm};
+use self::export::Spoiled;
+pub use self::export::{LogExport, LogForm, Spoil, SpoilKind};
 pub use self::options::{EtdOptions, LastToken, Quirks, TotalSize, UrlStyle};
 use self::page::Pages;
 use super::{
@@ -40,6 +41,7 @@ pub(super) struct Etd {
     tokens: Mutex<HashMap<String, Timestamp>>,
     pages: Pages,
     errors: AtomicU64,
+    spoiled: Spoiled,
 }
 
 impl Etd {
@@ -51,6 +53,7 @@ impl Etd {
             tokens: Mutex::default(),
             pages: Pages::default(),
             errors: AtomicU64::new(0),
+            spoiled: Spoiled::default(),
         }
     }
 

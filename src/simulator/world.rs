@@ -40,6 +40,8 @@ struct Overlay {
     changes: HashMap<u64, Vec<(i64, Change)>>,
     late: BTreeSet<Place>,
     late_times: BTreeMap<u64, i64>,
+    /// When each late message turned up.
+    arrived: Vec<(i64, Place)>,
     version: u64,
 }
 
@@ -159,9 +161,16 @@ impl World {
         let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
         let time = nanos(now).saturating_sub(ago);
         overlay.late.insert((time, index));
+        overlay.arrived.push((nanos(now), (time, index)));
         overlay.late_times.insert(index, time);
         overlay.version += 1;
         self.id(index)
+    }
+
+    /// The late messages that turned up in [from, to), and when.
+    pub(super) fn arrived(&self, from: i64, to: i64) -> Vec<(i64, Place)> {
+        let overlay = self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        overlay.arrived.iter().filter(|(at, _)| (from..to).contains(at)).copied().collect()
     }
 
     /// How many messages can be found at `now`.

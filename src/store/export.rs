@@ -1,17 +1,24 @@
-//! The log export of a stream: which hours were asked for, and where each file is being read.
+//! The log export of a stream: which hours were asked for, where each file is being read, and how
+//! many messages it told of.
 
 use std::collections::{BTreeMap, HashMap};
 
-use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use jiff::{SignedDuration, Timestamp};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    Store, StoreError,
-    budget::{self, Calls},
-    ledger, room,
+    Store, StoreError, ledger, room,
     slices::{StreamId, time},
     spool,
 };
+
+mod creates;
+mod spared;
+
+pub use creates::Created;
+
+/// Hours and files are kept for people to look at, and so that nothing is read twice.
+const KEPT: SignedDuration = SignedDuration::from_hours(90 * 24);
 
 /// How far a file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,27 +43,30 @@ pub struct LinesCommit {
     pub position: Position,
     pub chunks: Vec<spool::NewChunk>,
     pub ledger: Vec<ledger::NewBlock>,
+    /// Messages that came, by hour of their delivery.
+    pub creates: BTreeMap<i64, u64>,
     /// The spool's cap, which the lines must not pass, bytes.
     pub max_spool: u64,
 }
 
-impl Store {
-    /// When each hour of a stream's log export was asked for last; hours since 1970.
-    pub fn export_hours(&self, stream: StreamId) -> Result<BTreeMap<i64, Timestamp>, StoreError> {
-        self.read("export-hours", |view| {
-            let sql = "SELECT hour, asked_ms FROM export_hour WHERE stream_id = ?";
-            let mut statement = view.prepare_cached(sql)?;
-            let rows = statement.query_map([stream.0], |row| Ok((row.get(0)?, time(row, 1)?)))?;
-            rows.collect()
-        })
-    }
+/// An hour that was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Last.
+    pub at: Timestamp,
+    /// Why files may be missing.
+    pub gap: Option<String>,
+}
 
-    /// The hours of which files may be missing, and why.
-    pub fn export_gaps(&self, stream: StreamId) -> Result<BTreeMap<i64, String>, StoreError> {
-        self.read("export-gaps", |view| {
-            let sql = "SELECT hour, gap FROM export_hour WHERE stream_id = ? AND gap IS NOT NULL";
+impl Store {
+    /// The hours of a stream's log export that were asked for; hours since 1970.
+    pub fn export_hours(&self, stream: StreamId) -> Result<BTreeMap<i64, Asked>, StoreError> {
+        self.read("export-hours", |view| {
+            let sql = "SELECT hour, asked_ms, gap FROM export_hour WHERE stream_id = ?";
             let mut statement = view.prepare_cached(sql)?;
-            let rows = statement.query_map([stream.0], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let rows = statement.query_map([stream.0], |row| {
+                Ok((row.get(0)?, Asked { at: time(row, 1)?, gap: row.get(2)? }))
+            })?;
             rows.collect()
         })
     }
@@ -80,21 +90,24 @@ impl Store {
     }
 
     /// Records that hours were asked for, now that all of their files that came are done; with the
-    /// reason of those of which files may be missing.
+    /// reason of those of which files may be missing. Forgets what is too old to matter.
     pub async fn export_asked(
         &self,
         stream: StreamId,
         hours: Vec<(i64, Option<String>)>,
         at: Timestamp,
-        calls: Calls,
     ) -> Result<(), StoreError> {
         self.write("export-asked", move |tx| {
-            budget::count(tx, &calls)?;
             let sql = "INSERT INTO export_hour VALUES (?1, ?2, ?3, ?4)
                 ON CONFLICT DO UPDATE SET asked_ms = excluded.asked_ms, gap = excluded.gap";
             let mut statement = tx.prepare_cached(sql)?;
             for (hour, gap) in &hours {
                 statement.execute(params![stream.0, hour, at.as_millisecond(), gap])?;
+            }
+            let oldest = at.checked_sub(KEPT).unwrap_or(Timestamp::MIN).as_second() / 3600;
+            for table in ["export_hour", "export_file", "export_create"] {
+                let sql = format!("DELETE FROM {table} WHERE stream_id = ? AND hour < ?");
+                tx.prepare_cached(&sql)?.execute([stream.0, oldest])?;
             }
             Ok(())
         })
@@ -120,15 +133,50 @@ impl Store {
         Ok(())
     }
 
-    /// Forgets hours before this one, whose files the vendor no longer has.
-    pub async fn forget_export(&self, before: i64) -> Result<(), StoreError> {
-        self.write("forget-export", move |tx| {
-            tx.execute("DELETE FROM export_file WHERE hour < ?", [before])?;
-            tx.execute("DELETE FROM export_hour WHERE hour < ?", [before])?;
-            Ok(())
+    /// What stands in the way of a stream's log export, and since when.
+    pub fn export_trouble(
+        &self,
+        stream: StreamId,
+    ) -> Result<Option<(String, Timestamp)>, StoreError> {
+        self.read("export-trouble", |view| {
+            let sql = "SELECT trouble, since_ms FROM export_state
+                WHERE stream_id = ? AND trouble IS NOT NULL";
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, time(row, 1)?));
+            view.prepare_cached(sql)?.query_row([stream.0], row).optional()
+        })
+    }
+
+    /// Says what stands in the way, or that nothing does.
+    pub async fn tell_export_trouble(
+        &self,
+        stream: StreamId,
+        trouble: Option<String>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let known = self.export_trouble(stream)?;
+        if known.as_ref().map(|(text, _)| text) == trouble.as_ref() {
+            return Ok(());
+        }
+        // Said in other words, it goes on.
+        let since = known.map_or(now, |(_, since)| since);
+        self.write("export-trouble", move |tx| {
+            let sql = "UPDATE export_state SET trouble = ?2, since_ms = ?3 WHERE stream_id = ?1";
+            let since = trouble.as_ref().map(|_| since.as_millisecond());
+            tx.prepare_cached(sql)?.execute(params![stream.0, trouble, since]).map(drop)
         })
         .await
     }
+}
+
+/// What stands in the way of log exports, by source.
+pub(super) fn troubles(
+    view: &Connection,
+) -> rusqlite::Result<BTreeMap<String, (String, Timestamp)>> {
+    let sql = "SELECT source, trouble, since_ms FROM export_state
+        JOIN stream ON stream.id = stream_id WHERE trouble IS NOT NULL";
+    let mut statement = view.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, (row.get(1)?, time(row, 2)?))))?;
+    rows.collect()
 }
 
 /// Returns the spool's next sequence number.
@@ -142,5 +190,6 @@ fn commit(tx: &Connection, lines: &LinesCommit) -> rusqlite::Result<u64> {
             left_out = excluded.left_out";
     let (stream, hour) = (lines.stream.0, lines.hour);
     tx.prepare_cached(sql)?.execute(params![stream, hour, lines.path, read, done, left_out])?;
+    creates::add(tx, lines.stream, &lines.creates)?;
     spool::append(tx, &lines.chunks)
 }

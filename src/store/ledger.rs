@@ -219,5 +219,12 @@ pub(super) fn insert(tx: &Connection, new: &NewBlock) -> rusqlite::Result<()> {
     places::insert_undated(tx, new.stream, &new.undated)
 }
 
+/// How many records of a stream are filed under an hour.
+pub(super) fn count(view: &Connection, stream: StreamId, hour: i64) -> rusqlite::Result<u64> {
+    let partition = Partition::of(hour);
+    let sql = format!("SELECT count(*) FROM ledger_{partition} WHERE stream_id = ? AND hour = ?");
+    view.prepare_cached(&sql)?.query_row([stream.0, hour], |row| row.get(0))
+}
+
 #[cfg(test)]
 mod tests;

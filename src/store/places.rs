@@ -59,7 +59,12 @@ impl Store {
         stream: StreamId,
         ids: &[&str],
     ) -> Result<Vec<Vec<Key>>, StoreError> {
-        self.read("undated-places", |view| places(view, stream, [Set::UNDATED], ids))
+        self.read("undated-places", |view| {
+            let sql = format!("SELECT EXISTS (SELECT 1 FROM {} WHERE stream_id = ?)", Set::UNDATED);
+            let any = view.prepare_cached(&sql)?.query_row([stream.0], |row| row.get(0))?;
+            let sets = Some(Set::UNDATED).filter(|_| any);
+            places(view, stream, sets, ids)
+        })
     }
 
     /// Has all that the ledger knows of a stream found by id from now on, or no longer. To be called
@@ -158,6 +163,12 @@ pub(super) fn insert_undated(
     keys: &[Key],
 ) -> rusqlite::Result<()> {
     keys.iter().try_for_each(|key| insert_into(tx, Set::UNDATED, stream, key))
+}
+
+/// How many records of a stream are filed under an hour without being of it.
+pub(super) fn undated(view: &Connection, stream: StreamId, hour: i64) -> rusqlite::Result<u64> {
+    let sql = format!("SELECT count(*) FROM {} WHERE stream_id = ? AND hour = ?", Set::UNDATED);
+    view.prepare_cached(&sql)?.query_row([stream.0, hour], |row| row.get(0))
 }
 
 fn insert_into(tx: &Connection, set: Set, stream: StreamId, key: &Key) -> rusqlite::Result<()> {

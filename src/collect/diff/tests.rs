@@ -61,6 +61,7 @@ async fn a_search_completes_what_the_export_told_and_makes_no_revision() {
         position: Position::default(),
         chunks: Vec::new(),
         ledger: vec![block],
+        creates: BTreeMap::new(),
         max_spool: u64::MAX,
     };
     store.commit_lines(lines).await.unwrap();

@@ -16,6 +16,10 @@ use crate::simulator::{
 };
 
 mod lines;
+mod spoil;
+
+pub(in crate::simulator) use spoil::Spoiled;
+pub use spoil::{Spoil, SpoilKind};
 
 pub(super) const HOUR: i64 = 3_600;
 
@@ -46,6 +50,7 @@ pub struct LogExport {
     pub link_life: Duration,
     pub retention: Duration,
     pub form: LogForm,
+    pub spoils: Vec<Spoil>,
 }
 
 impl Default for LogExport {
@@ -61,6 +66,7 @@ impl Default for LogExport {
             link_life: Duration::from_secs(3_600),
             retention: Duration::from_secs(30 * 86_400),
             form: LogForm::Mixed,
+            spoils: Vec::new(),
         }
     }
 }
@@ -169,6 +175,9 @@ impl Etd {
         let lines = self.log_lines(file.hour, file.log_type, now);
         let size = self.options.log_export.lines_a_file.max(1);
         let lines: Vec<String> = lines.into_iter().skip(file.part * size).take(size).collect();
+        if let Some(answer) = self.spoiled(&file, path, &lines) {
+            return answer;
+        }
         let body = match self.form(&file) {
             LogForm::Array => format!("[{}]", lines.join(",")).into_bytes(),
             LogForm::Gzip => packed(&(lines.join("\n") + "\n")),

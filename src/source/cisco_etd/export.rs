@@ -9,38 +9,42 @@ use super::{CiscoEtd, call::post, refusal::Call};
 use crate::{fault::Fault, source::bearer::Bearer};
 
 mod download;
-mod entry;
+pub(crate) mod entry;
 mod gunzip;
-mod hours;
-mod lines;
-mod links;
-mod merge;
+pub(crate) mod hours;
+pub(crate) mod lines;
+pub(crate) mod links;
+pub(crate) mod merge;
 
+pub(crate) use download::Download;
 pub(super) use hours::RETENTION;
 pub(super) use links::NAME;
-pub(crate) use merge::{Standing, standing};
 
 use hours::Ask;
 use links::{Body, LogType};
 
-impl CiscoEtd {
+/// An account's log export, which is switched on in the configuration.
+pub struct LogExport<'s>(pub(super) &'s CiscoEtd);
+
+impl LogExport<'_> {
     /// Asks for the links to the files of some hours: one call.
-    async fn links(&self, ask: &Ask) -> Result<links::Links, Fault> {
+    pub(crate) async fn links(&self, ask: &Ask) -> Result<links::Links, Fault> {
         let hours = ask.interval().ok_or_else(|| Fault::refused("no hour is asked for"))?;
         let body = Body::new(ask);
-        let request = |bearer: &Bearer| post(&self.http, &self.config, links::PATH, &body, bearer);
-        let reply = self.call(NAME, request).await?;
+        let Self(etd) = self;
+        let request = |bearer: &Bearer| post(&etd.http, &etd.config, links::PATH, &body, bearer);
+        let reply = etd.call(NAME, request).await?;
         if reply.answer.status != 200 {
-            return Err(self.refused(&reply, Call::Links { hours }, false).await);
+            return Err(etd.refused(&reply, Call::Links { hours }, false).await);
         }
         // The body has signed links: none of it goes into a fault.
-        let plain = self.config.base_url.starts_with("http://");
+        let plain = etd.config.base_url.starts_with("http://");
         links::read(&reply.answer.text(), ask, plain)
             .map_err(|oddity| Fault::transient(format!("{NAME} answered 200, but {oddity}")))
     }
 
     /// Asks for the last hour whose files should be there, and says what there is.
-    pub(super) async fn probe_export(&self, now: jiff::Timestamp) -> Result<String, Fault> {
+    pub(super) async fn probe(&self, now: jiff::Timestamp) -> Result<String, Fault> {
         let ask = hours::last(&LogType::ALL, now);
         let mut links = self.links(&ask).await?;
         let off: Vec<LogType> =

@@ -1,13 +1,9 @@
 use super::{
-    super::export::{LinesCommit, Position},
+    super::export::{Asked, Created, LinesCommit, Position},
     *,
 };
 
 const PATH: &str = "/log_date%3D2026-11-20/hour%3D08/a.jsonl";
-
-fn calls() -> Calls {
-    Calls { source: source(), day: "2026-11-20".into(), pass: Pass::Live, count: 1 }
-}
 
 fn lines(bench: &Bench, stream: StreamId, read: u64, done: bool) -> LinesCommit {
     let id = EventId::new(&source(), Stream::Messages, &format!("line {read}"), 1);
@@ -22,6 +18,7 @@ fn lines(bench: &Bench, stream: StreamId, read: u64, done: bool) -> LinesCommit 
         position: Position { lines: read, done, left_out: 1 },
         chunks: vec![chunk],
         ledger: Vec::new(),
+        creates: BTreeMap::from([(8, 2)]),
         max_spool: u64::MAX,
     }
 }
@@ -49,15 +46,61 @@ async fn hours_are_asked_for_again_and_forgotten() {
     let (stream, store) = (bench.stream().await, &bench.store);
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let (first, second) = (at("2026-11-20T09:20:00Z"), at("2026-11-20T10:20:00Z"));
+    let hour = first.as_second() / 3600;
     let gap = Some("200 links".to_owned());
-    store.export_asked(stream, vec![(7, None), (8, gap)], first, calls()).await.unwrap();
-    assert_eq!(store.export_gaps(stream).unwrap(), BTreeMap::from([(8, "200 links".into())]));
-    store.export_asked(stream, vec![(8, None)], second, calls()).await.unwrap();
-    let asked = BTreeMap::from([(7, first), (8, second)]);
-    assert_eq!(store.export_hours(stream).unwrap(), asked);
-    assert!(store.export_gaps(stream).unwrap().is_empty());
+    store.export_asked(stream, vec![(hour - 1, None), (hour, gap.clone())], first).await.unwrap();
+    assert_eq!(store.export_hours(stream).unwrap()[&hour], Asked { at: first, gap });
+    store.export_asked(stream, vec![(hour, None)], second).await.unwrap();
+    let asked = |at| Asked { at, gap: None };
+    let expected = BTreeMap::from([(hour - 1, asked(first)), (hour, asked(second))]);
+    assert_eq!(store.export_hours(stream).unwrap(), expected);
     store.commit_lines(lines(&bench, stream, 1, true)).await.unwrap();
-    store.forget_export(9).await.unwrap();
-    assert!(store.export_hours(stream).unwrap().is_empty());
+    store.export_asked(stream, vec![(hour + 1, None)], at("2027-02-18T10:00:00Z")).await.unwrap();
+    assert_eq!(store.export_hours(stream).unwrap().into_keys().next(), Some(hour + 1));
     assert!(store.export_files(stream, 8).unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_told_with_when_it_began() {
+    let bench = Bench::new();
+    let (stream, store) = (bench.stream().await, &bench.store);
+    store.keep_places(stream, true).await.unwrap();
+    assert_eq!(store.export_trouble(stream).unwrap(), None);
+    for (text, at, expected) in
+        [(Some("a"), 1, Some(("a", 1))), (Some("b"), 2, Some(("b", 1))), (None, 3, None)]
+    {
+        let text = text.map(str::to_owned);
+        store.tell_export_trouble(stream, text, minute(at)).await.unwrap();
+        let expected = expected.map(|(text, at)| (text.to_owned(), minute(at)));
+        assert_eq!(store.export_trouble(stream).unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn an_hour_with_fewer_messages_than_the_export_told_of_is_read_once_more() {
+    let bench = Bench::new();
+    bench.page(0, 60, &["a"]).await;
+    let (stream, store) = (bench.stream().await, &bench.store);
+    let hour = minute(0).as_second() / 3600;
+    // The page filed its message under hours of its own.
+    let key = Key::at(minute(5), "a");
+    let known = Known { revision: 1, members: members(), watched: "{}".into() };
+    let ledger = vec![store.pack_versions(stream, &[(key, [1; 16], known)]).unwrap()];
+    let creates = BTreeMap::from([(hour, 2), (hour + 1, 5)]);
+    let told = LinesCommit { ledger, creates, ..lines(&bench, stream, 1, true) };
+    store.commit_lines(told).await.unwrap();
+    // The next hour is not covered.
+    let fewer = store.compare_created(stream, 100).await.unwrap();
+    assert_eq!(fewer, [Created { hour, creates: 2, collected: Some(1) }]);
+    let ready = store.ready_slices(stream, Pass::Resweep, minute(100), 10).unwrap();
+    assert_eq!((ready.len(), ready[0].interval.start()), (1, minute(0)));
+    assert!(store.compare_created(stream, 100).await.unwrap().is_empty());
+    let calls = Calls { source: source(), day: "2026-11-20".into(), pass: Pass::Resweep, count: 1 };
+    let page = PageCommit::new(ready[0].id, Then::Covered(Progress::anew(100)), calls);
+    store.commit_page(page).await.unwrap();
+    // It differs still, which is told and not tried again.
+    assert!(store.compare_created(stream, 100).await.unwrap().is_empty());
+    let created = store.created(stream, hour).unwrap();
+    assert_eq!(created[0], Created { hour, creates: 2, collected: Some(1) });
+    assert_eq!(created[1].collected, None);
 }

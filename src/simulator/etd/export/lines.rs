@@ -47,7 +47,7 @@ impl Etd {
 
     /// Of each message that was delivered then: as it is a minute after its delivery.
     fn creates(&self, from: i64, to: i64, now: Timestamp) -> Vec<(i64, Value)> {
-        // What turns up later is not in the export: a file that is there does not change.
+        // A file that is there does not change when something turns up later.
         let mut found = self.world.range(from, to.saturating_sub(1), now);
         found.late.clear();
         let create = |place: Place| {
@@ -64,7 +64,11 @@ impl Etd {
             state.log(&mut message);
             (place.0, message)
         };
-        found.places(&self.world, None, false).map(create).collect()
+        let mut creates: Vec<_> = found.places(&self.world, None, false).map(create).collect();
+        // What was delivered long ago is told of when it turns up.
+        let late = self.world.arrived(from, to).into_iter();
+        creates.extend(late.map(|(arrived, place)| (arrived, create(place).1)));
+        creates
     }
 
     /// Of each change then: what changed, and nothing else.

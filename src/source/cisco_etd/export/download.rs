@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Response;
 
 use super::{
-    super::CiscoEtd,
+    LogExport,
     lines::{Line, Lines},
     links::Link,
 };
@@ -27,26 +27,26 @@ const SILENCE: Duration = Duration::from_secs(60);
 const REFUSAL: usize = 4 << 10;
 
 /// A file that is being fetched.
-pub(super) struct Download {
+pub(crate) struct Download {
     response: Response,
     lines: Lines,
     file: String,
     ended: bool,
     /// Lines that were taken or skipped: the position in the file.
-    pub(super) position: u64,
+    pub(crate) position: u64,
 }
 
-impl CiscoEtd {
+impl LogExport<'_> {
     /// Begins to fetch a file, without any header of ours: the store refuses two ways of
     /// authentication, and is not to have our secrets. It is no call of the API and counts against
     /// no limit.
     ///
     /// # Errors
     /// [`Kind::PageTokenRejected`] where the link is no longer good: it is to be asked for anew.
-    pub(super) async fn open(&self, link: &Link) -> Result<Download, Fault> {
+    pub(crate) async fn open(&self, link: &Link) -> Result<Download, Fault> {
         let doing = || format!("the log export's file {}", excerpt(&link.file));
-        let request = self.http.get(link.url()).timeout(TIMEOUT);
-        let response = self.http.send(request).await.map_err(|fault| fault.during(&doing()))?;
+        let request = self.0.http.get(link.url()).timeout(TIMEOUT);
+        let response = self.0.http.send(request).await.map_err(|fault| fault.during(&doing()))?;
         pace::answered().await;
         if response.status() == 200 {
             let (lines, file) = (Lines::default(), link.file.clone());
@@ -54,7 +54,7 @@ impl CiscoEtd {
         }
         let status = response.status().as_u16();
         let wait = response.headers().get("retry-after").and_then(|value| value.to_str().ok());
-        let wait = retry_after(wait, self.clock.now());
+        let wait = retry_after(wait, self.0.clock.now());
         let body = http::body_start(response, REFUSAL).await.unwrap_or_default();
         Err(refused(&link.file, status, wait, &String::from_utf8_lossy(&body)))
     }
@@ -66,7 +66,8 @@ fn refused(file: &str, status: u16, retry_after: Option<Duration>, body: &str) -
         403 | 400 if has_phrase(body, "expired") => {
             (Kind::PageTokenRejected, "the link has expired")
         }
-        403 | 404 | 410 => (Kind::PageTokenRejected, "the link is no longer good"),
+        403 => (Kind::PageTokenRejected, "the link is no longer good"),
+        404 | 410 => (Kind::Refused, "the file is not there"),
         _ => (Kind::Transient { retry_after }, ""),
     };
     let why = if why.is_empty() { String::new() } else { format!(" ({why})") };
@@ -75,7 +76,7 @@ fn refused(file: &str, status: u16, retry_after: Option<Duration>, body: &str) -
 
 impl Download {
     /// The next line; `None` after the last.
-    pub(super) async fn next(&mut self) -> Result<Option<Line>, Fault> {
+    pub(crate) async fn next(&mut self) -> Result<Option<Line>, Fault> {
         loop {
             let line = if self.ended { self.lines.end() } else { self.lines.next() };
             let line = line.map_err(|broken| broken.fault(&self.file))?;
@@ -101,7 +102,7 @@ impl Download {
 
     /// Goes on to where an earlier download was. False where the file ends before: it is another
     /// one, and to be read from its start.
-    pub(super) async fn skip_to(&mut self, position: u64) -> Result<bool, Fault> {
+    pub(crate) async fn skip_to(&mut self, position: u64) -> Result<bool, Fault> {
         while self.position < position {
             if self.next().await?.is_none() {
                 return Ok(false);

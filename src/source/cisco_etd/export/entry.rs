@@ -7,15 +7,19 @@ use serde_json::value::RawValue;
 
 use super::links::LogType;
 use crate::{
-    domain::fingerprint,
+    domain::{
+        fingerprint::{self, Fingerprint},
+        record::{Facts, Record},
+        slice::Stream,
+    },
     source::{
-        text::{excerpt, filled, member, one_line},
+        text::{excerpt, filled, member, one_line, renamed},
         when,
     },
 };
 
 #[derive(Debug)]
-pub(super) enum Entry {
+pub(crate) enum Entry {
     Create(Create),
     Update(Box<Update>),
     Audit(Audit),
@@ -25,69 +29,86 @@ pub(super) enum Entry {
 
 /// A message came. Searching brings the message itself: this says that there is one.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Create {
-    pub(super) id: String,
+pub(crate) struct Create {
+    pub(crate) id: String,
     /// When it was delivered.
-    pub(super) time: Timestamp,
-    pub(super) direction: Option<String>,
+    pub(crate) time: Timestamp,
+    pub(crate) direction: Option<String>,
 }
 
 /// A message changed, whenever it was delivered: what changed, and nothing else.
 #[derive(Debug)]
-pub(super) struct Update {
-    pub(super) id: String,
-    pub(super) internet_message_id: Option<String>,
-    pub(super) verdict: Option<Verdict>,
-    pub(super) action: Option<Action>,
+pub(crate) struct Update {
+    pub(crate) id: String,
+    pub(crate) internet_message_id: Option<String>,
+    pub(crate) verdict: Option<Verdict>,
+    pub(crate) action: Option<Action>,
     /// As it came, on one line.
-    pub(super) json: String,
+    pub(crate) json: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Verdict {
-    pub(super) word: String,
-    pub(super) by: By,
-    pub(super) at: Option<Moment>,
+pub(crate) struct Verdict {
+    pub(crate) word: String,
+    pub(crate) by: By,
+    pub(crate) at: Option<Moment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Action {
-    pub(super) word: Option<String>,
-    pub(super) folder: Option<String>,
-    pub(super) by: By,
-    pub(super) at: Option<Moment>,
+pub(crate) struct Action {
+    pub(crate) word: Option<String>,
+    pub(crate) folder: Option<String>,
+    pub(crate) by: By,
+    pub(crate) at: Option<Moment>,
 }
 
 /// Who did it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct By {
+pub(crate) struct By {
     /// `user`, `api`, `manual`, `automatic`, lower case; empty where it is not told.
-    pub(super) how: String,
-    pub(super) user: Option<String>,
-    pub(super) client: Option<String>,
+    pub(crate) how: String,
+    pub(crate) user: Option<String>,
+    pub(crate) client: Option<String>,
 }
 
 /// A time as it came and as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) text: String,
-    pub(super) at: Timestamp,
+pub(crate) struct Moment {
+    pub(crate) text: String,
+    pub(crate) at: Timestamp,
 }
 
 /// Who did what in the console.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Audit {
+pub(crate) struct Audit {
     /// Of the content: the vendor gives none. Two lines that are the same are one record.
-    pub(super) id: String,
-    pub(super) time: Option<Timestamp>,
+    pub(crate) id: String,
+    pub(crate) time: Option<Timestamp>,
+    pub(crate) content: Fingerprint,
     /// As it came, on one line.
-    pub(super) json: String,
+    pub(crate) json: String,
+}
+
+impl Audit {
+    pub(crate) fn record(self) -> Record {
+        Record {
+            stream: Stream::Audit,
+            id: self.id,
+            json: self.json,
+            time: self.time,
+            fingerprint: self.content,
+            watched: "{}".to_owned(),
+            stamps: Vec::new(),
+            verdict: None,
+            facts: Facts::Audit,
+        }
+    }
 }
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// Reads a line of a file of `log_type`. The error says what is odd about one that is none.
-pub(super) fn read(line: &[u8], log_type: LogType) -> Result<Entry, String> {
+pub(crate) fn read(line: &[u8], log_type: LogType) -> Result<Entry, String> {
     let text = String::from_utf8_lossy(line);
     let text = one_line(text.trim());
     let outer = fingerprint::object_of(&text)
@@ -153,14 +174,16 @@ fn by(members: &Members<'_>, how: &str) -> By {
     }
 }
 
-fn audit((json, members): (&str, Members<'_>)) -> Entry {
+fn audit((json, mut members): (&str, Members<'_>)) -> Entry {
+    let json = renamed(&mut members).map_or_else(|| json.to_owned(), |(text, _)| text);
     let mut content = fingerprint::Builder::default();
     for (name, value) in &members {
         content.member(name, value);
     }
-    let id = format!("{:032x}", u128::from_be_bytes(content.finish().content));
+    let content = content.finish();
+    let id = format!("{:032x}", u128::from_be_bytes(content.content));
     let time = moment(&members, "timestamp").map(|moment| moment.at);
-    Entry::Audit(Audit { id, time, json: json.to_owned() })
+    Entry::Audit(Audit { id, time, content, json })
 }
 
 fn text(members: &Members<'_>, name: &str) -> Option<String> {

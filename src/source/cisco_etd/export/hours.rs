@@ -11,36 +11,35 @@ use crate::domain::slice::Interval;
 const MOST: i64 = 3;
 /// How far back the export reaches: 30 days by the vendor's developer pages. An hour less, because
 /// the server's clock decides.
-pub(in crate::source::cisco_etd) const RETENTION: SignedDuration =
-    SignedDuration::from_hours(30 * 24 - 1);
+pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24 - 1);
 /// How long after its end an hour is asked for first: files appear up to 20 minutes later (the
 /// vendor's sample collector).
 const SETTLED: SignedDuration = SignedDuration::from_mins(20);
 /// How long after its end an hour is looked at for late files, and how often.
-const LATE: SignedDuration = SignedDuration::from_hours(3);
+pub(crate) const LATE: SignedDuration = SignedDuration::from_hours(3);
 const AGAIN: SignedDuration = SignedDuration::from_hours(1);
 /// Links of one type in one answer; the rest is dropped without a word (vendor's developer pages).
 const LINKS: usize = 200;
 
 /// An hour of UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Hour(i64);
+pub(crate) struct Hour(pub(crate) i64);
 
 impl Hour {
     /// The hour that `at` lies in.
-    pub(super) fn of(at: Timestamp) -> Self {
+    pub(crate) fn of(at: Timestamp) -> Self {
         Self(at.as_second().div_euclid(3600))
     }
 
-    pub(super) fn start(self) -> Timestamp {
+    pub(crate) fn start(self) -> Timestamp {
         Timestamp::from_second(self.0.saturating_mul(3600)).unwrap_or(Timestamp::MAX)
     }
 
-    pub(super) fn end(self) -> Timestamp {
+    pub(crate) fn end(self) -> Timestamp {
         self.next().start()
     }
 
-    pub(super) fn next(self) -> Self {
+    pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 }
@@ -54,42 +53,42 @@ impl fmt::Display for Hour {
 
 /// What one call asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Ask {
-    pub(super) first: Hour,
+pub(crate) struct Ask {
+    pub(crate) first: Hour,
     /// The first hour that is not asked for: one connector and the vendor's sample collector send
     /// the running hour as the end, which would be refused if the end were one of the hours.
-    pub(super) end: Hour,
-    pub(super) types: Vec<LogType>,
+    pub(crate) end: Hour,
+    pub(crate) types: Vec<LogType>,
 }
 
 impl Ask {
-    pub(super) fn hours(&self) -> impl Iterator<Item = Hour> + use<> {
+    pub(crate) fn hours(&self) -> impl Iterator<Item = Hour> + use<> {
         (self.first.0..self.end.0).map(Hour)
     }
 
-    pub(super) fn has(&self, hour: Hour) -> bool {
+    pub(crate) fn has(&self, hour: Hour) -> bool {
         (self.first..self.end).contains(&hour)
     }
 
-    pub(super) fn interval(&self) -> Option<Interval> {
+    pub(crate) fn interval(&self) -> Option<Interval> {
         Interval::new(self.first.start(), self.end.start())
     }
 }
 
 /// What is to be done about the export at some time.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Due {
+pub(crate) struct Due {
     /// Oldest first.
-    pub(super) asks: Vec<Ask>,
+    pub(crate) asks: Vec<Ask>,
     /// Hours that were never asked for and that the vendor no longer has.
-    pub(super) lost: Option<Interval>,
+    pub(crate) lost: Option<Interval>,
 }
 
 /// The hours from `from` on that are to be asked for at `now`; `asked` says when each was last.
 ///
 /// An hour is asked for once it is over and its files should be there, and again each hour until
 /// [`LATE`] has passed: then it is final. So each call of the usual hour takes up to three hours.
-pub(super) fn due(
+pub(crate) fn due(
     from: Hour,
     asked: &BTreeMap<Hour, Timestamp>,
     types: &[LogType],
@@ -117,14 +116,14 @@ pub(super) fn due(
 }
 
 /// The last hour whose files should be there.
-pub(super) fn last(types: &[LogType], now: Timestamp) -> Ask {
+pub(crate) fn last(types: &[LogType], now: Timestamp) -> Ask {
     let end = Hour::of(now.checked_sub(SETTLED).unwrap_or(Timestamp::MIN));
     Ask { first: Hour(end.0 - 1), end, types: types.to_vec() }
 }
 
 /// What so many links of a type mean.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Truncation {
+pub(crate) enum Truncation {
     /// All are there.
     Whole,
     /// Some may be missing: these are to be asked for in place of it.
@@ -135,7 +134,7 @@ pub(super) enum Truncation {
 }
 
 /// Whether the links of `log_type` in an answer to `ask` are all that there are.
-pub(super) fn truncation(ask: &Ask, log_type: LogType, links: usize) -> Truncation {
+pub(crate) fn truncation(ask: &Ask, log_type: LogType, links: usize) -> Truncation {
     if links < LINKS {
         return Truncation::Whole;
     }

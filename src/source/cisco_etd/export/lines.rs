@@ -12,19 +12,19 @@ use serde::de::IgnoredAny;
 
 use super::gunzip::Unpacked;
 use crate::{
-    fault::Fault,
+    fault::{Fault, Kind},
     source::text::{excerpt, is_markup},
 };
 
 /// Bytes of one line. The largest message that is known is some hundred KiB; what a search can
 /// return at all is some 10 MB.
-pub(super) const LONGEST: usize = 8 << 20;
+pub(crate) const LONGEST: usize = 8 << 20;
 /// What is kept of a line that is longer, to name it.
 const KEPT: usize = 256;
 
 /// One line, or one item of an array.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Line {
+pub(crate) enum Line {
     /// Without the line's end. Not known to be JSON.
     Text(Vec<u8>),
     /// Longer than any line may be: how long, and how it begins.
@@ -33,7 +33,7 @@ pub(super) enum Line {
 
 /// Why a file cannot be read on. Lines that came before are good all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// A web page in its place.
     Markup(String),
     /// It claims to be gzip.
@@ -43,9 +43,14 @@ pub(super) enum Broken {
 }
 
 impl Broken {
-    /// What it means: all of them may be better the next time.
-    pub(super) fn fault(&self, file: &str) -> Fault {
-        Fault::transient(format!("the log export's file {}: {self}", excerpt(file)))
+    /// A page in a file's place will go away; another try at a broken file may be as well, and may
+    /// not.
+    pub(crate) fn fault(&self, file: &str) -> Fault {
+        let kind = match self {
+            Self::Markup(_) => Kind::Transient { retry_after: None },
+            Self::Gzip(_) | Self::CutShort => Kind::Refused,
+        };
+        Fault::new(kind, format!("the log export's file {}: {self}", excerpt(file)))
     }
 }
 
@@ -77,7 +82,7 @@ enum Form {
 /// Reads a file's lines: feed it, then take lines until there is none, and so on; then
 /// [`Self::end`].
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     unpacked: Unpacked,
     text: Bytes,
     form: Form,
@@ -107,12 +112,12 @@ impl Lines {
     }
 
     /// Takes the next piece of the file, once [`Self::next`] gave `None`.
-    pub(super) fn feed(&mut self, piece: Bytes) {
+    pub(crate) fn feed(&mut self, piece: Bytes) {
         self.unpacked.feed(piece);
     }
 
     /// The next whole line; `None` where more is to be fed.
-    pub(super) fn next(&mut self) -> Result<Option<Line>, Broken> {
+    pub(crate) fn next(&mut self) -> Result<Option<Line>, Broken> {
         loop {
             if let Some(line) = self.take()? {
                 return Ok(Some(line));
@@ -125,7 +130,7 @@ impl Lines {
     }
 
     /// What is left once all was fed; to be called until it gives `None`.
-    pub(super) fn end(&mut self) -> Result<Option<Line>, Broken> {
+    pub(crate) fn end(&mut self) -> Result<Option<Line>, Broken> {
         loop {
             if let Some(line) = self.take()? {
                 return Ok(Some(line));

@@ -12,20 +12,20 @@ use zeroize::Zeroizing;
 use super::hours::{Ask, Hour};
 use crate::source::text::excerpt;
 
-pub(super) const PATH: &str = "/v1/logs/downloadLinks";
-pub(in crate::source::cisco_etd) const NAME: &str = "POST /v1/logs/downloadLinks";
+pub(crate) const PATH: &str = "/v1/logs/downloadLinks";
+pub(crate) const NAME: &str = "POST /v1/logs/downloadLinks";
 
 /// A kind of log. There is `connection` too, which nobody wants so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum LogType {
+pub(crate) enum LogType {
     Message,
     Audit,
 }
 
 impl LogType {
-    pub(super) const ALL: [Self; 2] = [Self::Message, Self::Audit];
+    pub(crate) const ALL: [Self; 2] = [Self::Message, Self::Audit];
 
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Message => "message",
             Self::Audit => "audit",
@@ -42,13 +42,13 @@ impl fmt::Display for LogType {
 /// The request's body.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Body {
+pub(crate) struct Body {
     time_range: [String; 2],
     log_types: Vec<&'static str>,
 }
 
 impl Body {
-    pub(super) fn new(ask: &Ask) -> Self {
+    pub(crate) fn new(ask: &Ask) -> Self {
         Self {
             time_range: [ask.first, ask.end].map(|hour| hour.to_string()),
             log_types: ask.types.iter().map(|log_type| log_type.as_str()).collect(),
@@ -58,12 +58,12 @@ impl Body {
 
 /// A link to one file.
 #[derive(Clone)]
-pub(super) struct Link {
+pub(crate) struct Link {
     url: Zeroizing<String>,
     /// The path, as it came: the file's identity.
-    pub(super) file: String,
+    pub(crate) file: String,
     /// The hour that the path names.
-    pub(super) hour: Option<Hour>,
+    pub(crate) hour: Option<Hour>,
 }
 
 impl Link {
@@ -79,7 +79,7 @@ impl Link {
     }
 
     /// With its signature: for the request, and for nothing else.
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 }
@@ -107,18 +107,18 @@ fn hour(path: &str) -> Option<Hour> {
 
 /// What an answer has.
 #[derive(Debug, Default)]
-pub(super) struct Links {
+pub(crate) struct Links {
     /// By type; each file once. A type that is not here was not in the answer, or `null`: it may be
     /// switched off in the console (inferred: the vendor does not say how that shows).
-    pub(super) of: BTreeMap<LogType, Vec<Link>>,
+    pub(crate) of: BTreeMap<LogType, Vec<Link>>,
     /// How many links came of each type, before any was left out.
-    pub(super) received: BTreeMap<LogType, usize>,
-    pub(super) warnings: Vec<String>,
+    pub(crate) received: BTreeMap<LogType, usize>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Reads an answer to `ask`. The error says what is odd about one that cannot be counted on: an
 /// hour that looks empty would be an hour of changes that nobody misses.
-pub(super) fn read(body: &str, ask: &Ask, plain: bool) -> Result<Links, &'static str> {
+pub(crate) fn read(body: &str, ask: &Ask, plain: bool) -> Result<Links, &'static str> {
     let body: Value = serde_json::from_str(body).map_err(|_| "the body is not whole JSON")?;
     let data = match body.get("data") {
         Some(Value::Object(data)) => data,
@@ -153,11 +153,11 @@ pub(super) fn read(body: &str, ask: &Ask, plain: bool) -> Result<Links, &'static
 }
 
 /// Where logs are switched on.
-pub(super) const CONSOLE: &str =
+pub(crate) const CONSOLE: &str =
     "Administration > Business > Export Log Preferences in the console";
 
 /// What to tell when types do not come.
-pub(super) fn switched_off(types: &[LogType]) -> String {
+pub(crate) fn switched_off(types: &[LogType]) -> String {
     let names: Vec<&str> = types.iter().map(|log_type| log_type.as_str()).collect();
     format!(
         "the log export gives no {} logs: switch them on under {CONSOLE}; the first files come 15 to \

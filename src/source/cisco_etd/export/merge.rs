@@ -29,7 +29,7 @@ const ROOTS: [&str; 2] = ["verdict", "action"];
 const THREATS: [&str; 4] = ["bec", "scam", "phishing", "malicious"];
 
 /// The next version of a message; `None` where what is known has the change already, or a later one.
-pub(super) fn next(known: &Known, delivered: Option<Timestamp>, update: &Update) -> Option<Record> {
+pub(crate) fn next(known: &Known, delivered: Option<Timestamp>, update: &Update) -> Option<Record> {
     let before = [object(&known.watched, ROOTS[0]), object(&known.watched, ROOTS[1])];
     let [mut verdict, mut action] = before;
     let news = [
@@ -51,7 +51,7 @@ pub(super) fn next(known: &Known, delivered: Option<Timestamp>, update: &Update)
 }
 
 /// The first version of a message that no search returned: all that the line says.
-pub(super) fn first(update: &Update, delivered: Option<Timestamp>) -> Option<Record> {
+pub(crate) fn first(update: &Update, delivered: Option<Timestamp>) -> Option<Record> {
     let nothing = Known { revision: 0, members: Members::default(), watched: "{}".to_owned() };
     next(&nothing, delivered, update)
 }

@@ -38,7 +38,7 @@ fn file(body: impl Into<Vec<u8>>) -> ResponseTemplate {
 #[tokio::test]
 async fn links_are_asked_for_as_documented() {
     let bench = bench(vec![found(&["https://h/a?X=1"])]).await;
-    assert_eq!(bench.etd.links(&ask()).await.unwrap().of[&LogType::Message].len(), 1);
+    assert_eq!(LogExport(&bench.etd).links(&ask()).await.unwrap().of[&LogType::Message].len(), 1);
     let requests = bench.vendor.requests().await;
     let request = &requests[0];
     assert_eq!((request.method.as_str(), request.url.path()), ("POST", "/v1/logs/downloadLinks"));
@@ -57,18 +57,18 @@ async fn a_file_is_fetched_without_any_header_of_ours_and_from_where_it_was_left
     for body in [text.clone().into_bytes(), gzip(&text)] {
         let bench = bench(vec![file(body)]).await;
         let link = link(&bench);
-        let mut whole = bench.etd.open(&link).await.unwrap();
+        let mut whole = LogExport(&bench.etd).open(&link).await.unwrap();
         let mut lines = Vec::new();
         while let Some(Line::Text(line)) = whole.next().await.unwrap() {
             lines.push(String::from_utf8(line).unwrap());
         }
         assert_eq!(lines, text.lines().collect::<Vec<_>>());
         assert_eq!(whole.position, 3);
-        let mut rest = bench.etd.open(&link).await.unwrap();
+        let mut rest = LogExport(&bench.etd).open(&link).await.unwrap();
         assert!(rest.skip_to(2).await.unwrap());
         let line = Line::Text(lines.remove(2).into_bytes());
         assert_eq!(rest.next().await.unwrap(), Some(line));
-        assert!(!bench.etd.open(&link).await.unwrap().skip_to(4).await.unwrap());
+        assert!(!LogExport(&bench.etd).open(&link).await.unwrap().skip_to(4).await.unwrap());
         for request in bench.vendor.requests().await {
             assert!(!request.headers.contains_key("authorization"));
             assert!(!request.headers.contains_key("x-api-key"));
@@ -91,15 +91,16 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
             Kind::PageTokenRejected,
             "has expired",
         ),
-        (ResponseTemplate::new(404), Kind::PageTokenRejected, "no longer good"),
+        (ResponseTemplate::new(403), Kind::PageTokenRejected, "no longer good"),
+        (ResponseTemplate::new(404), Kind::Refused, "not there"),
         (ResponseTemplate::new(503), transient, "answered 503"),
         (file("<html>Sign in</html>"), transient, "a web page came in its place"),
-        (file("{\"a\":1}\n{\"b"), transient, "ends in the middle of a line"),
-        (file(broken), transient, "its gzip is broken"),
+        (file("{\"a\":1}\n{\"b"), Kind::Refused, "ends in the middle of a line"),
+        (file(broken), Kind::Refused, "its gzip is broken"),
     ];
     for (answer, kind, expected) in table {
         let bench = bench(vec![answer]).await;
-        let fault = match bench.etd.open(&link(&bench)).await {
+        let fault = match LogExport(&bench.etd).open(&link(&bench)).await {
             Err(fault) => fault,
             Ok(mut download) => loop {
                 match download.next().await {
@@ -116,7 +117,7 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
     let body = r#"{"data":{"message":["http://127.0.0.1:1/a?X-Sig=s3cret"]}}"#;
     let mut links = links::read(body, &ask(), true).unwrap();
     let link = links.of.remove(&LogType::Message).unwrap().remove(0);
-    let gone = bench(vec![file("")]).await.etd.open(&link).await;
+    let gone = LogExport(&bench(vec![file("")]).await.etd).open(&link).await;
     let text = gone.map(|_| ()).unwrap_err().chain();
     assert!(text.contains("cannot connect") && !text.contains("s3cret"), "{text}");
 }
@@ -136,13 +137,13 @@ async fn a_refusal_of_links_has_its_meaning() {
     ];
     for (answer, kind) in table {
         let bench = bench(vec![answer]).await;
-        let fault = bench.etd.links(&ask()).await.unwrap_err();
+        let fault = LogExport(&bench.etd).links(&ask()).await.unwrap_err();
         assert_eq!(fault.kind, kind, "{fault}");
         assert!(!fault.chain().contains("s3cret"), "{fault}");
     }
     let bench = bench(vec![answer(400, date)]).await;
     let old = hours::last(&LogType::ALL, at("2026-10-01T09:20:00Z"));
-    assert_eq!(bench.etd.links(&old).await.unwrap_err().kind, Kind::PastRetention);
+    assert_eq!(LogExport(&bench.etd).links(&old).await.unwrap_err().kind, Kind::PastRetention);
 }
 
 #[tokio::test]

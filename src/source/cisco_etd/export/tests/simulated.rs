@@ -13,6 +13,7 @@ use crate::{
         cisco_etd::{
             CiscoEtd,
             export::{
+                LogExport as Feed,
                 entry::{self, Entry, Update},
                 hours::{self, Ask, Hour},
                 lines::Line,
@@ -69,7 +70,7 @@ impl Tenant {
     }
 
     async fn file(&self, link: &Link) -> Vec<String> {
-        let mut download = self.etd.open(link).await.unwrap();
+        let mut download = Feed(&self.etd).open(link).await.unwrap();
         let mut lines = Vec::new();
         while let Some(line) = download.next().await.unwrap() {
             let Line::Text(line) = line else { panic!("{line:?}") };
@@ -82,7 +83,7 @@ impl Tenant {
         let mut updates = Vec::new();
         let due = hours::due(Hour::of(at(from)), &BTreeMap::new(), &[LogType::Message], at(to));
         for ask in due.asks {
-            for link in &self.etd.links(&ask).await.unwrap().of[&LogType::Message] {
+            for link in &Feed(&self.etd).links(&ask).await.unwrap().of[&LogType::Message] {
                 for line in self.file(link).await {
                     if let Entry::Update(update) =
                         entry::read(line.as_bytes(), LogType::Message).unwrap()
@@ -154,20 +155,20 @@ async fn a_file_is_read_on_after_its_link_expired() {
     let link = |links: &crate::source::cisco_etd::export::links::Links| {
         links.of[&LogType::Message][0].clone()
     };
-    let old = link(&tenant.etd.links(&ask).await.unwrap());
+    let old = link(&Feed(&tenant.etd).links(&ask).await.unwrap());
     let whole = tenant.file(&old).await;
     assert!(whole.len() > 50);
-    let mut half = tenant.etd.open(&old).await.unwrap();
+    let mut half = Feed(&tenant.etd).open(&old).await.unwrap();
     assert!(half.skip_to(20).await.unwrap());
     let position = half.position;
     drop(half);
     tenant.clock.advance(Duration::from_secs(3_601));
-    let expired = tenant.etd.open(&old).await.map(|_| ()).unwrap_err();
+    let expired = Feed(&tenant.etd).open(&old).await.map(|_| ()).unwrap_err();
     assert_eq!(expired.kind, Kind::PageTokenRejected, "{expired}");
-    let new = link(&tenant.etd.links(&ask).await.unwrap());
+    let new = link(&Feed(&tenant.etd).links(&ask).await.unwrap());
     assert_eq!(new.file, old.file);
     assert_ne!(new.url(), old.url());
-    let mut rest = tenant.etd.open(&new).await.unwrap();
+    let mut rest = Feed(&tenant.etd).open(&new).await.unwrap();
     assert!(rest.skip_to(position).await.unwrap());
     let Some(Line::Text(next)) = rest.next().await.unwrap() else { panic!() };
     assert_eq!(next, whole[20].as_bytes());
