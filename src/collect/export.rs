@@ -144,6 +144,8 @@ impl From<StoreError> for Trouble {
 
 enum Step {
     Further,
+    /// Lines are in the store that were not.
+    Read,
     /// All is read.
     Done,
 }
@@ -182,12 +184,14 @@ impl<S: Source> Collector<S> {
             let Some(work) = exporting.work.as_mut() else { return Ok(exported) };
             let step = self.advance(&feed, stream, work).await;
             if step.is_ok() {
-                exporting.attempts = 0;
-                exporting.not_before = None;
                 exported = Exported::Worked;
             }
+            // That links come says nothing of the files: each try is a call.
+            if matches!(step, Ok(Step::Read | Step::Done)) {
+                exporting.attempts = 0;
+            }
             match step {
-                Ok(Step::Further) => {}
+                Ok(Step::Further | Step::Read) => {}
                 Ok(Step::Done) => {
                     if let Some(work) = exporting.work.take() {
                         self.finish(stream, work).await?;
@@ -257,8 +261,11 @@ impl<S: Source> Collector<S> {
     ) -> Result<Step, Trouble> {
         if let Some(reading) = &mut work.reading {
             match self.read_lines(reading).await {
-                Ok(false) => return Ok(Step::Further),
-                Ok(true) => {}
+                Ok(false) => return Ok(Step::Read),
+                Ok(true) => {
+                    work.reading = None;
+                    return Ok(Step::Read);
+                }
                 Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
                     if let Some(Reading { log_type, link, hour, .. }) = work.reading.take() {
                         self.leave_out(work, log_type, link, hour, &fault);
@@ -297,15 +304,18 @@ impl<S: Source> Collector<S> {
             return Ok(Step::Further);
         }
         let Some(ask) = work.asks.pop_front() else { return Ok(Step::Done) };
-        self.ask(feed, work, ask).await?;
-        Ok(Step::Further)
+        let asked = self.ask(feed, work, ask.clone()).await;
+        if asked.is_err() {
+            work.asks.push_front(ask);
+        }
+        asked.map(|()| Step::Further)
     }
 
-    /// A file that cannot be read is tried once more when the others are read, and then with each
-    /// look for late files.
+    /// A file that cannot be read is tried once more, before the others, which are later; and then
+    /// with each look for late files.
     fn leave_out(&self, work: &mut Work, log_type: LogType, link: Link, hour: Hour, fault: &Fault) {
         if work.tried.insert(link.file.clone()) {
-            work.files.push_back((log_type, link));
+            work.files.push_front((log_type, link));
             return;
         }
         let error = fault.chain();
