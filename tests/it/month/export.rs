@@ -30,7 +30,7 @@ use super::{
     hours,
 };
 
-const TICK: Duration = Duration::from_mins(30);
+const TICK: Duration = Duration::from_hours(1);
 const KINDS: [MutationKind; 4] = [
     MutationKind::RetroVerdict,
     MutationKind::Clearance,
@@ -49,7 +49,6 @@ async fn vendor(clock: &Arc<ManualClock>, messages: u64, days: u64, log: LogExpo
         ..EtdOptions::default()
     };
     options.etd.quirks.shuffle = true;
-    options.etd.quirks.late_verdict_every = 10;
     options.etd.quirks.retro_every = 10;
     Simulation::start(options).await.unwrap()
 }
@@ -137,12 +136,12 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
     // Some files are never there: their changes are left to resweeps.
     let spoils = vec![Spoil { kind: SpoilKind::Gone, every: 40, times: 0 }];
     let log = LogExport { spoils, lines_a_file: 20, ..LogExport::default() };
-    let simulation = vendor(&clock, 2_400, 30, log).await;
+    let simulation = vendor(&clock, 1_200, 16, log).await;
     let deliveries = deliveries(&clock, &simulation);
     let planned = changes(&deliveries, &mut StdRng::seed_from_u64(seed));
     let mut month = month(seed, &clock, &simulation, "log_export = true").await;
     let mut coming = planned.iter().peekable();
-    let end = begin() + hours(52 * 24);
+    let end = begin() + hours(38 * 24);
     let mut at = begin() + TICK;
     while at <= end {
         while let Some((when, mutation)) = coming.next_if(|(when, _)| *when <= at) {
@@ -154,7 +153,7 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
         if at.duration_since(begin()).as_secs() % 86_400 == 0 {
             month.drain().await;
         }
-        at += if at < begin() + hours(31 * 24) { TICK } else { hours(1) };
+        at += if at < begin() + hours(17 * 24) { TICK } else { hours(2) };
     }
     month.drain().await;
     assert!(coming.next().is_none());
@@ -174,7 +173,7 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
         }
     }
     println!("changes seen first by {first:?}; {} restarts", month.restarts);
-    assert!(first["export"] > 300 && first["resweep"] > 5, "{first:?}");
+    assert!(first["export"] > 200 && first["resweep"] > 3, "{first:?}");
     let lines = told(&simulation, end);
     let missed = missed(&month, stream, &simulation, &deliveries);
     for message in simulation.truth() {
@@ -220,7 +219,7 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
         assert_eq!(month.store().places(stream, &[&id]).unwrap()[0], [Key::at(*delivered, &id)]);
     }
     // All of it is read once more, and says nothing new: what is known is what the vendor has.
-    let whole = Interval::new(begin(), begin() + hours(31 * 24)).unwrap();
+    let whole = Interval::new(begin(), begin() + hours(17 * 24)).unwrap();
     let before = month.events.len();
     let (range, narrow) = (whole, Filter::default());
     let new = NewRequest { stream, range, narrow, resend: false };
@@ -243,7 +242,7 @@ async fn with_the_export_a_day_costs_a_third_of_the_resweeps() {
         let mut month = month(7, &clock, &simulation, &format!("log_export = {log_export}")).await;
         let mut at = begin();
         while at < begin() + hours(11 * 24) {
-            at += TICK;
+            at += Duration::from_mins(30);
             clock.set(at);
             month.activate().await;
             month.drain().await;
