@@ -6,14 +6,11 @@ use std::collections::{BTreeMap, HashSet, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
 
-use super::{
-    collector::{Collector, locked},
-    react,
-};
+use super::collector::Collector;
 use crate::{
     domain::slice::Pass,
     failpoint::{self, Moment},
-    fault::{Fault, Kind, backoff},
+    fault::{Fault, Kind},
     source::{
         Source,
         cisco_etd::{
@@ -25,28 +22,17 @@ use crate::{
         },
         pace::metered,
     },
-    store::{
-        StoreError,
-        conditions::{Party, State},
-        export::Asked,
-        slices::StreamId,
-    },
+    store::{StoreError, export::Asked, slices::StreamId},
 };
 
 mod file;
 mod standing;
 mod told;
+mod trouble;
 
 use file::Reading;
 pub(crate) use standing::Healthy;
 
-/// Between tries.
-const FIRST: std::time::Duration = std::time::Duration::from_secs(1);
-const LONGEST: std::time::Duration = std::time::Duration::from_mins(15);
-/// After the vendor refused.
-const REFUSED_AGAIN: SignedDuration = SignedDuration::from_hours(1);
-/// Faults running from which on people are told.
-const FAILING: u32 = 3;
 /// No more lost hours are written down.
 const MOST_LOST: SignedDuration = SignedDuration::from_hours(90 * 24);
 
@@ -383,60 +369,5 @@ impl<S: Source> Collector<S> {
         info!(source = %self.config.name, from = %work.whole.first, to = %work.whole.end,
             "the log export was read");
         Ok(())
-    }
-
-    /// What a fault means.
-    async fn not_exported(
-        &self,
-        stream: StreamId,
-        exporting: &mut Exporting,
-        work: Option<Work>,
-        fault: &Fault,
-    ) -> Result<Exported, StoreError> {
-        let (now, error, source) = (self.clock.now(), fault.chain(), &self.config.name);
-        exporting.attempts = exporting.attempts.saturating_add(1);
-        let attempts = exporting.attempts;
-        let tell = |error| self.store.tell_export_trouble(stream, Some(error), now);
-        warn!(%source, attempts, error, "the log export cannot be read");
-        if matches!(fault.kind, Kind::Throttled { .. }) {
-            self.pace.slow_down(now);
-        }
-        let condition = self.store.condition(Party::Source(source.as_str()))?;
-        let quota_hit_today = condition.is_some_and(|condition| {
-            condition.state == State::QuotaSpent && condition.until.is_some_and(|at| at <= now)
-        });
-        let pause = {
-            let mut rng = locked(&self.memory.rng);
-            react::pause(fault.kind, attempts, quota_hit_today, now, &mut *rng)
-        };
-        if let Some((state, until)) = pause {
-            self.tell(state, Some(until), Some(error), now).await?;
-            return Ok(Exported::Held);
-        }
-        let wait = match (fault.kind, work) {
-            (Kind::PastRetention, Some(mut work)) => {
-                let whole = work.whole.clone();
-                work.gap(whole.hours(), &error);
-                self.finish(stream, work).await?;
-                return Ok(Exported::Worked);
-            }
-            (Kind::Refused, _) => {
-                tell(error).await?;
-                REFUSED_AGAIN
-            }
-            (Kind::Transient { retry_after: Some(wait) }, _) => {
-                SignedDuration::try_from(wait).unwrap_or(REFUSED_AGAIN)
-            }
-            _ => {
-                if attempts >= FAILING {
-                    tell(error).await?;
-                }
-                let wait = backoff(attempts, FIRST, LONGEST, &mut *locked(&self.memory.rng));
-                SignedDuration::try_from(wait).unwrap_or(REFUSED_AGAIN)
-            }
-        };
-        exporting.not_before = Some(now.checked_add(wait).unwrap_or(Timestamp::MAX));
-        exporting.refused = fault.kind == Kind::Refused;
-        Ok(exporting.waits(now).unwrap_or(Exported::Nothing))
     }
 }

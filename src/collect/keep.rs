@@ -22,6 +22,7 @@ use crate::{
         ledger::NewBlock,
         slices::{Heard, OpenSlice, PageCommit, Progress, Resweep, StreamId, Then},
     },
+    telemetry::QUOTES,
 };
 
 /// An empty answer where rows were is asked for again after this.
@@ -36,7 +37,7 @@ impl<S: Source> Collector<S> {
     ) -> Result<Then, StoreError> {
         let now = self.clock.now();
         for warning in &page.warnings {
-            warn!("{warning}");
+            warn!(target: QUOTES, "{warning}");
         }
         let mut then = page::after(&page, slice, self.source.limits().page_size);
         let streams = self.streams().await?;

@@ -170,10 +170,10 @@ pub fn gather(
         let held = budget::held(store, source, &Expected::default(), now)?;
         found.push((source, stream, recorded, Waits { paused, held }));
     }
-    // A young store fills the strip.
+    // A young store fills the strip, unless all of it lies after what is asked for.
     let first = found.iter().filter_map(|(.., recorded, _)| first(recorded)).min();
-    let default = |to: Timestamp| first.unwrap_or(before(to)).clamp(before(to), to);
-    let shown = Span([view.from.unwrap_or_else(|| default(to)), to]);
+    let begun = first.filter(|first| *first < to).map_or(before(to), |first| first.max(before(to)));
+    let shown = Span([view.from.unwrap_or(begun), to]);
     let mut sources = Vec::new();
     for (source, stream, recorded, waits) in found {
         let mut report = stream_report(source, stream, recorded, &waits, shown, now);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 
-use super::{Store, StoreError, places, slices::StreamId};
+use super::{Store, StoreError, slices::StreamId};
 use crate::domain::change::Known;
 
 mod encoding;
@@ -13,6 +13,7 @@ mod forget;
 #[cfg(feature = "testing")]
 pub(super) mod fuzzing;
 mod partition;
+pub(super) mod places;
 mod recall;
 
 pub(super) use forget::Needed;

@@ -8,7 +8,8 @@ use rusqlite::{Connection, Row, params};
 use crate::{
     domain::slice::{Interval, Pass},
     store::{
-        Store, StoreError, ledger, places,
+        Store, StoreError,
+        ledger::{self, places},
         slices::{StreamId, rows},
     },
 };

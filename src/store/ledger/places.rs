@@ -6,12 +6,8 @@ use std::{collections::BTreeSet, fmt};
 
 use rusqlite::{Connection, params};
 
-use super::{
-    Store, StoreError,
-    ledger::{Key, Needed},
-    migrations::unwiped,
-    slices::StreamId,
-};
+use super::{Key, Needed};
+use crate::store::{Store, StoreError, migrations::unwiped, slices::StreamId};
 
 /// Rows that one transaction forgets: other writers wait some milliseconds.
 const AT_ONCE: usize = 5_000;
