@@ -156,9 +156,10 @@ pub fn outlook(
     let hours = float(until.duration_since(this_hour).as_hours().unsigned_abs());
     let (slices, calls) = expected.of(What::Resweep);
     // Of those that are planned, a log export spares most.
-    let planned = match source.vendor.streams().contains(&Stream::Audit) {
-        true => spending.resweeps_waiting,
-        false => spending.resweeps_today,
+    let planned = if source.vendor.streams().contains(&Stream::Audit) {
+        spending.resweeps_waiting
+    } else {
+        spending.resweeps_today
     };
     let resweeps = float(planned).max(float(slices) * hours / 24.0);
     let resweep = resweeps * each(calls, float(slices)).max(1.0);
