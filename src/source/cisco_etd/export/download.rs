@@ -90,7 +90,12 @@ impl Download {
             match tokio::time::timeout(SILENCE, self.response.chunk()).await {
                 Ok(Ok(Some(piece))) => self.lines.feed(piece),
                 Ok(Ok(None)) => self.ended = true,
-                Ok(Err(error)) => return Err(http::fault(error).during(&self.file)),
+                Ok(Err(error)) => {
+                    // Without its address, which is signed.
+                    let (file, error) = (excerpt(&self.file), error.without_url());
+                    let what = format!("the log export's file {file}: the connection broke: {error}");
+                    return Err(Fault::transient(what));
+                }
                 Err(_) => {
                     let secs = SILENCE.as_secs();
                     let what = format!("the log export's file {}: silent for {secs} s", self.file);
