@@ -199,18 +199,15 @@ impl<S: Source> Collector<S> {
     /// What is to be asked for now.
     fn export_due(&self, stream: StreamId, now: Timestamp) -> Result<Due, StoreError> {
         let known = self.store.export_hours(stream)?;
-        let from = match known.keys().next() {
-            Some(first) => Hour(*first),
-            None => {
-                let Some(frontier) = self.store.frontier(stream)? else {
-                    return Ok(Due::default());
-                };
-                // What was never collected is not told of, and what the export no longer has was
-                // never expected of it.
-                let before = |at: Timestamp| at.checked_sub(SignedDuration::from_secs(1));
-                let reach = now.checked_sub(hours::RETENTION).unwrap_or(Timestamp::MIN);
-                Hour::of(before(frontier.from).unwrap_or(frontier.from)).max(Hour::of(reach)).next()
-            }
+        let from = if let Some(first) = known.keys().next() {
+            Hour(*first)
+        } else {
+            let Some(frontier) = self.store.frontier(stream)? else { return Ok(Due::default()) };
+            // What was never collected is not told of, and what the export no longer has was never
+            // expected of it.
+            let before = |at: Timestamp| at.checked_sub(SignedDuration::from_secs(1));
+            let reach = now.checked_sub(hours::RETENTION).unwrap_or(Timestamp::MIN);
+            Hour::of(before(frontier.from).unwrap_or(frontier.from)).max(Hour::of(reach)).next()
         };
         let asked = |(hour, asked): (i64, Asked)| (Hour(hour), asked.at);
         let asked = known.into_iter().map(asked).collect();

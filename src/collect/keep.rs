@@ -110,7 +110,7 @@ impl<S: Source> Collector<S> {
             };
             let block = match versions.as_slice() {
                 [] => None,
-                versions => Some(self.store.pack_versions(stream, versions)?).map(found),
+                versions => Some(found(self.store.pack_versions(stream, versions)?)),
             };
             std::io::Result::Ok((chunk, block))
         };

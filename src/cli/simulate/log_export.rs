@@ -3,6 +3,7 @@
 use crate::simulator::{LogExport, Spoil, SpoilKind};
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_field_names, reason = "they are flags of a command line")]
 pub(super) struct LogExportArgs {
     /// The configuration reads ETD's log export, too
     #[arg(long)]

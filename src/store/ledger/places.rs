@@ -162,7 +162,11 @@ pub(super) fn insert_undated(
 }
 
 /// How many records of a stream are filed under an hour without being of it.
-pub(in crate::store) fn undated(view: &Connection, stream: StreamId, hour: i64) -> rusqlite::Result<u64> {
+pub(in crate::store) fn undated(
+    view: &Connection,
+    stream: StreamId,
+    hour: i64,
+) -> rusqlite::Result<u64> {
     let sql = format!("SELECT count(*) FROM {} WHERE stream_id = ? AND hour = ?", Set::UNDATED);
     view.prepare_cached(&sql)?.query_row([stream.0, hour], |row| row.get(0))
 }

@@ -93,7 +93,8 @@ impl Download {
                 Ok(Err(error)) => {
                     // Without its address, which is signed.
                     let (file, error) = (excerpt(&self.file), error.without_url());
-                    let what = format!("the log export's file {file}: the connection broke: {error}");
+                    let what =
+                        format!("the log export's file {file}: the connection broke: {error}");
                     return Err(Fault::transient(what));
                 }
                 Err(_) => {
