@@ -92,16 +92,17 @@ mod tests {
         let hours = |list: &[(i64, bool)]| -> BTreeMap<i64, Asked> {
             list.iter().map(|(hour, gap)| (*hour, asked(*gap))).collect()
         };
-        let table: [(&[(i64, bool)], i64, Option<i64>); 6] = [
-            (&[], 10, None),
-            (&[(7, false), (8, false), (9, false)], 10, Some(7)),
-            (&[(7, false), (8, false), (9, false)], 13, Some(7)),
-            (&[(7, false), (8, false), (9, false)], 14, None),
-            (&[(6, false), (7, true), (8, false), (9, false)], 10, Some(8)),
-            (&[(6, false), (8, false), (9, true)], 10, None),
+        let good = vec![(7, false), (8, false), (9, false)];
+        let table = [
+            (vec![], 10, None),
+            (good.clone(), 10, Some(7)),
+            (good.clone(), 13, Some(7)),
+            (good, 14, None),
+            (vec![(6, false), (7, true), (8, false), (9, false)], 10, Some(8)),
+            (vec![(6, false), (8, false), (9, true)], 10, None),
         ];
         for (list, now, since) in table {
-            assert_eq!(Healthy::of(&hours(list), at(now)), Healthy(since.map(at)), "{list:?}");
+            assert_eq!(Healthy::of(&hours(&list), at(now)), Healthy(since.map(at)), "{list:?}");
         }
     }
 }
