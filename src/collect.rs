@@ -5,6 +5,7 @@ pub mod budget;
 mod collector;
 pub(crate) mod compose;
 mod diff;
+pub(crate) mod export;
 mod fetch;
 mod forget;
 #[cfg(feature = "testing")]

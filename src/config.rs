@@ -121,6 +121,7 @@ impl Vendor {
     /// The streams such a source makes, the sliced one first.
     pub fn streams(&self) -> &'static [Stream] {
         match self {
+            Self::CiscoEtd(etd) if etd.log_export => &[Stream::Messages, Stream::Audit],
             Self::CiscoEtd(_) => &[Stream::Messages],
             Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
         }
@@ -139,6 +140,8 @@ pub struct CiscoEtd {
     pub page_size: u32,
     pub filter: Filter,
     pub reconcile: bool,
+    /// Whether the log export is asked for changes and audit lines.
+    pub log_export: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -13,6 +13,7 @@ use crate::domain::slice::{Interval, Pass};
 
 mod account;
 pub mod cells;
+pub mod export;
 pub mod report;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::slices::Lengths;
-use crate::{config, domain::slice::Interval};
+use crate::{
+    config,
+    domain::slice::{Interval, Stream},
+};
 
 mod advice;
 mod memo;
@@ -25,6 +28,8 @@ pub use ticks::activations;
 pub const NARROWED: f64 = 0.05;
 /// Of the licence, of 7 and 30 days and of the whole period, and one for each hour of a day.
 const SURVEY: u64 = 4 + 24;
+/// Each hour is asked for when its files should be there, and hourly until late ones are: two calls.
+const LOG_EXPORT: u64 = 48;
 /// The vendor counts all directions of a day in one answer.
 const RECONCILIATION: u64 = 1;
 
@@ -52,11 +57,13 @@ pub struct DayPlan {
     pub per_day: Option<u32>,
     /// Of the day's quota, where there is one; may be above 1.
     pub share_of_day: Option<f64>,
+    /// Calls of resweeps that are left out while the log export tells of every change.
+    pub spared_calls: u64,
     /// Whether the quota and the rate limit permit it.
     pub fits: bool,
 }
 
-/// What the calls are for; those of the last three are made as pass `live`.
+/// What the calls are for; those of the last four are made as pass `live`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
@@ -68,6 +75,9 @@ pub enum What {
     Reconciliation,
     /// Asking what is used of the licence.
     Survey,
+    /// Asking for the links of a log export.
+    #[serde(rename = "log_export")]
+    LogExport,
 }
 
 impl What {
@@ -78,6 +88,7 @@ impl What {
             Self::Tokens => "tokens",
             Self::Reconciliation => "reconciliation",
             Self::Survey => "survey",
+            Self::LogExport => "log export",
         }
     }
 }
@@ -90,14 +101,16 @@ pub struct Line {
     pub after: Option<String>,
     /// Of a resweep: whether it reads some verdicts only, of which [`NARROWED`] is assumed.
     pub narrowed: bool,
+    /// Of a resweep: whether the log export makes it needless. Its calls do not count.
+    pub spared: bool,
     pub slices: u64,
     pub calls: u64,
 }
 
 impl DayPlan {
-    /// Slices and calls of one kind.
+    /// Slices and calls of one kind, those spared left out.
     pub fn of(&self, what: What) -> (u64, u64) {
-        let lines = self.lines.iter().filter(|line| line.what == what);
+        let lines = self.lines.iter().filter(|line| line.what == what && !line.spared);
         lines.fold((0, 0), |(slices, calls), line| (slices + line.slices, calls + line.calls))
     }
 
@@ -116,15 +129,22 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
     let line = |what, lengths: &Lengths, share: f64| {
         let (slices, calls) = cost(lengths, per_milli(records_per_day) * share, page);
         let (slices, calls) = (a_day(slices), a_day(calls));
-        Line { what, after: None, narrowed: false, slices, calls }
+        Line { what, after: None, narrowed: false, spared: false, slices, calls }
     };
-    let single = |what, calls| Line { what, after: None, narrowed: false, slices: 0, calls };
+    let single =
+        |what, calls| Line { what, after: None, narrowed: false, spared: false, slices: 0, calls };
+    let exports = source.vendor.streams().contains(&Stream::Audit);
+    let last = source.resweep.iter().map(|resweep| resweep.after).max();
     let mut lines = vec![line(What::Live, &made.live, 1.0)];
     for (resweep, lengths) in source.resweep.iter().zip(&made.resweeps) {
         let narrowed = !resweep.verdicts.is_empty();
         let share = if narrowed { NARROWED } else { 1.0 };
         let after = Some(config::units::spoken(resweep.after));
-        lines.push(Line { after, narrowed, ..line(What::Resweep, lengths, share) });
+        let spared = exports && Some(resweep.after) < last;
+        lines.push(Line { after, narrowed, spared, ..line(What::Resweep, lengths, share) });
+    }
+    if exports {
+        lines.push(single(What::LogExport, LOG_EXPORT));
     }
     lines.push(single(What::Tokens, a_day(made.tokens)));
     match &source.vendor {
@@ -134,7 +154,9 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
         config::Vendor::CiscoEtd(_) => {}
         config::Vendor::ProofpointSer(_) => lines.push(single(What::Survey, SURVEY)),
     }
-    let calls = lines.iter().map(|line| line.calls).sum();
+    let (spared, made_calls): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.spared);
+    let calls_of = |lines: &[&Line]| lines.iter().map(|line| line.calls).sum();
+    let (calls, spared_calls) = (calls_of(&made_calls), calls_of(&spared));
     let seconds_at_limit = seconds_at_limit(source, calls);
     let share_of_day = share_of_day(source, calls);
     DayPlan {
@@ -145,6 +167,7 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
         seconds_at_limit,
         per_day: source.rate_limit.per_day,
         share_of_day,
+        spared_calls,
         fits: share_of_day.is_none_or(|share| share <= 1.0) && seconds_at_limit <= 86_400,
     }
 }

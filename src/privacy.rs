@@ -56,7 +56,9 @@ impl Redactor {
                 match target {
                     Target::Queries => redactor.queries = Some(action),
                     Target::Members(paths) => {
-                        redactor.rules.extend(paths.iter().map(|path| (plain(path), action)));
+                        let plain = paths.iter().map(|path| plain(path));
+                        let all = plain.flat_map(|path| [members::told(&path), vec![path]]);
+                        redactor.rules.extend(all.flatten().map(|path| (path, action)));
                     }
                 }
             }

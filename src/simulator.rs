@@ -51,7 +51,9 @@ use uuid::Uuid;
 pub use self::{
     admin::{Mutation, MutationKind},
     desk::CallStats,
-    etd::{EtdOptions, LastToken, Quirks, TotalSize, UrlStyle},
+    etd::{
+        EtdOptions, LastToken, LogExport, LogForm, Quirks, Spoil, SpoilKind, TotalSize, UrlStyle,
+    },
     faults::{FaultKind, Faults},
     hec::{AckAnswers, HecOptions, HecStats},
     ledger::{Received, ReceivedStats},
@@ -260,6 +262,16 @@ impl Simulation {
     /// Makes a change at the ETD vendor and names the messages that it happened to.
     pub fn mutate(&self, mutation: &Mutation) -> Vec<Uuid> {
         admin::mutate(&self.etd, mutation)
+    }
+
+    /// Every line of the log export of hours in [from, to), of the type `message` or `audit`, that
+    /// is written by now: what is to arrive.
+    pub fn exported(
+        &self,
+        log_type: &'static str,
+        range: [Timestamp; 2],
+    ) -> Vec<serde_json::Value> {
+        self.etd.exported(log_type, range, self.etd.desk.now())
     }
 
     /// Gives a SER application user another name, or with `None` takes it out of all windows.

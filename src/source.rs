@@ -22,6 +22,7 @@ pub mod places;
 pub mod proofpoint_ser;
 
 pub(crate) use proofpoint_ser::summary_row;
+pub(crate) use text::excerpt;
 
 mod answer;
 mod bearer;
@@ -115,6 +116,11 @@ pub trait Source: Send + Sync + 'static {
         _now: Timestamp,
     ) -> impl Future<Output = Result<Option<Survey>, Fault>> + Send {
         async { Ok(None) }
+    }
+
+    /// The account's log export, where there is one and it is wanted.
+    fn log_export(&self) -> Option<cisco_etd::LogExport<'_>> {
+        None
     }
 
     /// Tries the credentials and one small search; the text says what was found.

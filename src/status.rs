@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::{
     collect::budget::{self, Expected, Held},
-    config::Config,
-    domain::{severity::Severity, usage::Usage},
+    config::{self, Config},
+    domain::{severity::Severity, slice::Stream, usage::Usage},
     health::{
         matter::{Kind, Telling},
         matters::budget::days_left,
@@ -97,6 +97,19 @@ pub struct SourceStatus {
     /// What is used of the licence, at the last survey.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub licence: Option<Usage>,
+    /// Of an account whose log export is read, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_export: Option<LogExport>,
+}
+
+/// How a log export is doing.
+#[derive(Debug, Serialize)]
+pub struct LogExport {
+    /// The end of the last hour that was asked for.
+    pub asked_to: Option<Timestamp>,
+    /// What stands in the way, and since when.
+    pub trouble: Option<String>,
+    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -171,6 +184,7 @@ pub fn gather(
             calls_today: store.calls(name, &day(now))?,
             calls_per_day: source.rate_limit.per_day,
             licence: usages.remove(name.as_str()),
+            log_export: log_export(source, store)?,
         });
     }
     let known = store.sinks()?;
@@ -207,6 +221,18 @@ pub fn gather(
         oldest_spooled_at,
         health,
     })
+}
+
+fn log_export(source: &config::Source, store: &Store) -> anyhow::Result<Option<LogExport>> {
+    let streams = source.vendor.streams();
+    let Some(sliced) = streams.first().filter(|_| streams.contains(&Stream::Audit)) else {
+        return Ok(None);
+    };
+    let Some(stream) = store.find_stream(&source.name, *sliced)? else { return Ok(None) };
+    let last = store.export_hours(stream)?.into_keys().next_back();
+    let asked_to = last.and_then(|hour| Timestamp::from_second((hour + 1) * 3600).ok());
+    let (trouble, since) = store.export_trouble(stream)?.unzip();
+    Ok(Some(LogExport { asked_to, trouble, since }))
 }
 
 /// When the first event of the spool was made, by its own word.

@@ -23,6 +23,7 @@ pub mod conditions;
 pub mod coverage;
 pub mod dead_letters;
 pub mod disk;
+pub mod export;
 mod file;
 mod free;
 #[cfg(feature = "testing")]

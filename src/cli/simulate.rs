@@ -25,6 +25,7 @@ use crate::{
 };
 
 mod hec;
+mod log_export;
 
 /// Bytes a year that the licence has for an application user: a third more than it sends.
 pub(super) const THROUGHPUT_OF_A_USER: u64 = 80 << 30;
@@ -94,6 +95,8 @@ pub struct Args {
     ser_per_minute: Option<u32>,
     #[command(flatten)]
     hec: hec::HecArgs,
+    #[command(flatten)]
+    log_export: log_export::LogExportArgs,
     /// The syslog receiver closes a connection after N messages
     #[arg(long, default_value_t = 0, value_name = "N")]
     syslog_close_every: u64,
@@ -210,6 +213,7 @@ impl Args {
                 now_margin: Duration::from_secs(self.now_margin),
                 limits: etd_limits,
                 quirks,
+                log_export: self.log_export.options(),
                 ..defaults
             },
             ser: SerOptions {
@@ -270,7 +274,8 @@ impl Args {
             config,
             "schedule = {{ every = \"5s\" }}\nstart = \"{start}\"\nlag = \"{lag}\"\n\
              slice = \"1h\"\n\
-             rate_limit = {{ {rate}, burst = {burst}, per_day = {per_day} }}\n"
+             rate_limit = {{ {rate}, burst = {burst}, per_day = {per_day} }}\n{}",
+            self.log_export.line()
         )?;
         let ser = &options.ser;
         let per_minute = ser.limits.per_minute.unwrap_or(60_000);

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     config,
-    domain::slice::Pass,
+    domain::slice::{Pass, Stream},
     estimate::{self, DayPlan, What},
     store::{
         Store, StoreError,
@@ -155,7 +155,13 @@ pub fn outlook(
     let live = left * call * (1.0 + MARGIN) + float(spending.live_open);
     let hours = float(until.duration_since(this_hour).as_hours().unsigned_abs());
     let (slices, calls) = expected.of(What::Resweep);
-    let resweeps = float(spending.resweeps_today).max(float(slices) * hours / 24.0);
+    // Of those that are planned, a log export spares most.
+    let planned = if source.vendor.streams().contains(&Stream::Audit) {
+        spending.resweeps_waiting
+    } else {
+        spending.resweeps_today
+    };
+    let resweeps = float(planned).max(float(slices) * hours / 24.0);
     let resweep = resweeps * each(calls, float(slices)).max(1.0);
     let mut waiting = Vec::new();
     if spending.resweeps_waiting > 0 {

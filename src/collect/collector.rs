@@ -15,6 +15,7 @@ use tracing::warn;
 
 use super::{
     backfill::Scope,
+    export::{Exported, Exporting},
     licence::Pending,
     outage::Faults,
     plan::{self, Policy},
@@ -74,6 +75,8 @@ pub struct Memory {
     pub(super) faults: Faults,
     pub(super) reconciling: Mutex<Tries>,
     pub(super) licence: Mutex<Pending>,
+    /// One step at a time uses it.
+    pub(super) exporting: tokio::sync::Mutex<Exporting>,
 }
 
 impl Memory {
@@ -90,6 +93,7 @@ impl Memory {
             faults: Faults::default(),
             reconciling: Mutex::default(),
             licence: Mutex::default(),
+            exporting: tokio::sync::Mutex::default(),
         }
     }
 }
@@ -104,6 +108,10 @@ impl<S: Source> Task for Collector<S> {
             return Ok(wait);
         }
         self.plan(stream).await?;
+        let exported = self.exported(stream).await?;
+        if matches!(exported, Exported::Worked) {
+            return Ok(Step::Worked);
+        }
         let last = self.last_pass(now)?;
         if self.fetch_open(stream, last).await? || self.activation.is_due() {
             return Ok(Step::Worked);
@@ -115,12 +123,21 @@ impl<S: Source> Task for Collector<S> {
         // What has to leave the rest of the day's calls to others is not waited for.
         let last = self.last_pass(self.clock.now())?;
         let one = matches!(self.scope, Scope::Only(_));
-        if !one && self.reconcile(stream, last).await? {
+        if !one && (self.reconcile(stream, last).await? || self.compare_told(stream).await?) {
             return Ok(Step::Worked);
         }
         let Some((count, until)) = self.waiting(stream, last)? else {
+            if let Exported::Waits(until) | Exported::Refused(until) = exported {
+                let why = format!("the log export of {} cannot be read", self.config.name);
+                let person = matches!(exported, Exported::Refused(_));
+                return Ok(Step::Waiting { until, why, person });
+            }
             let survey = if one { None } else { self.survey(now).await? };
             return Ok(survey.unwrap_or(Step::Idle));
+        };
+        let until = match exported {
+            Exported::Waits(sooner) => until.min(sooner),
+            _ => until,
         };
         let why = uncovered(count, self.config.name.as_str());
         Ok(Step::Waiting { until, why, person: false })
@@ -143,8 +160,9 @@ impl<S: Source> Collector<S> {
             for stream in self.config.vendor.streams() {
                 ids.insert(*stream, self.store.stream(&self.config.name, *stream).await?);
             }
-            let steps = plan::steps(&self.config.resweep);
-            self.store.keep_resweeps(ids[&self.source.stream()], steps).await?;
+            let (steps, stream) = (plan::steps(&self.config.resweep), ids[&self.source.stream()]);
+            self.store.keep_resweeps(stream, steps).await?;
+            self.store.keep_places(stream, self.source.log_export().is_some()).await?;
             Ok(ids)
         };
         self.memory.streams.get_or_try_init(number).await
@@ -157,6 +175,19 @@ impl<S: Source> Collector<S> {
             *locked(&self.memory.activated) = Some(now);
         }
         activated
+    }
+
+    /// Reads the log export where it is due, when what is live is collected: messages are to be known
+    /// before their changes. Before resweeps and backfills, which may go on for days.
+    async fn exported(&self, stream: StreamId) -> anyhow::Result<Exported> {
+        if matches!(self.scope, Scope::Only(_)) || !self.export_is_due(stream).await? {
+            return Ok(Exported::Nothing);
+        }
+        self.fetch_open(stream, Pass::Live).await?;
+        if self.held(self.clock.now()).await?.is_some() {
+            return Ok(Exported::Held);
+        }
+        Ok(self.export(stream).await?)
     }
 
     /// Opens what was due at the last activation: live slices, as many as are useful at once, and
@@ -177,6 +208,7 @@ impl<S: Source> Collector<S> {
             warn!(parent: None, source, "a clock that was wrong had planned time to come: undone");
         }
         if confirmed {
+            self.spare_resweeps(stream, activated).await?;
             self.store.open_due(stream, activated).await?;
         }
         let open = self.store.waiting_slices(stream, Pass::Live)?;

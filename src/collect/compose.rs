@@ -98,7 +98,7 @@ pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) 
         Facts::SummaryRow { window, counters, flags } => {
             Some(RowParts { window: *window, counters, flags })
         }
-        Facts::Message { .. } | Facts::Entitlement => None,
+        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => None,
     };
     let (stream, record_id, verdict) = (record.stream, &record.id, record.verdict.as_deref());
     let subject = Subject { stream, record_id, verdict, row, usage: None, json: &record.json };

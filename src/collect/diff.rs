@@ -12,10 +12,11 @@ use crate::{
         record::Record,
         slice::Stream,
     },
+    source::cisco_etd::export::merge::{Standing, standing},
     store::{
         Store, StoreError,
         budget::day,
-        ledger::Key,
+        ledger::{Entry, Key},
         slices::{StreamId, Tally},
         spool::NewEvent,
     },
@@ -53,6 +54,7 @@ pub(super) fn diff(
     }
     let keys: Vec<Key> = records.iter().map(|record| key(record, context)).collect();
     let known = store.look_up(stream, &keys)?;
+    let mut told = told(store, stream, &records, &known)?;
     let News { mut events, mut versions, .. } = News::default();
     let mut first = Vec::new();
     // The same record may come twice on one page.
@@ -76,8 +78,32 @@ pub(super) fn diff(
                 }
                 continue;
             }
-            (None, Some(entry)) => Some(store.recall(&entry)?),
-            (None, None) => None,
+            (None, Some(entry)) => {
+                let known = store.recall(&entry)?;
+                // Pieced together from the log export: the search may say the same in full.
+                let pieced = entry.content == known.members.pieced();
+                match pieced.then(|| standing(&known, &record)) {
+                    Some(Standing::Behind) => continue,
+                    Some(Standing::Same) => {
+                        let whole = Known {
+                            revision: known.revision,
+                            members: record.fingerprint.members,
+                            watched: record.watched,
+                        };
+                        newest.insert(key, versions.len());
+                        versions.push((key, content, whole));
+                        continue;
+                    }
+                    Some(Standing::Changed) | None => Some(known),
+                }
+            }
+            (None, None) => match told.remove(&key) {
+                Some(entry) => {
+                    first.extend(record.time.zip(record.direction()));
+                    Some(store.recall(&entry)?)
+                }
+                None => None,
+            },
         };
         let revision = change::next(before.as_ref(), &record, context.collected_at);
         events.push(compose::event(&record, &revision, context));
@@ -96,6 +122,31 @@ pub(super) fn diff(
         }
     }
     Ok(News { events, versions, tallies: tallies(&first) })
+}
+
+/// Of messages that are not known where they belong, those that the log export told of: then nobody
+/// knew when they were delivered.
+fn told(
+    store: &Store,
+    stream: StreamId,
+    records: &[Record],
+    known: &[Option<Entry>],
+) -> Result<HashMap<Key, Entry>, StoreError> {
+    let new = records.iter().zip(known).filter(|(record, known)| {
+        record.stream == Stream::Messages && record.time.is_some() && known.is_none()
+    });
+    let new: Vec<&Record> = new.map(|(record, _)| record).collect();
+    let mut told = HashMap::new();
+    if new.is_empty() {
+        return Ok(told);
+    }
+    let ids: Vec<&str> = new.iter().map(|record| &*record.id).collect();
+    for (record, places) in new.into_iter().zip(store.undated_places(stream, &ids)?) {
+        let newest = store.look_up(stream, &places)?.into_iter().flatten();
+        let newest = newest.max_by_key(|entry| entry.revision);
+        told.extend(record.time.map(|at| Key::at(at, &record.id)).zip(newest));
+    }
+    Ok(told)
 }
 
 /// Counts messages by day and direction.
@@ -122,3 +173,6 @@ fn key(record: &Record, context: Context<'_>) -> Key {
         (_, time) => Key::new(hour(time.unwrap_or(context.slice.start())), &record.id),
     }
 }
+
+#[cfg(test)]
+mod tests;

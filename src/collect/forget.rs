@@ -20,10 +20,17 @@ const AFTER_RESWEEP: Duration = Duration::from_hours(24);
 /// SER rows are few, and are remembered for `postrider export` too, and for backfills.
 pub const ROWS: Duration = Duration::from_hours(100 * 24);
 
-/// How long the ledger remembers what a source returned, for its resweeps.
+/// Cisco's log export tells of changes of messages that are as old as the search reaches back.
+const CHANGES: Duration = Duration::from_hours(90 * 24);
+
+/// How long the ledger remembers what a source returned: for its resweeps, and for the log export.
 pub(super) fn memory(source: &config::Source) -> Duration {
     let last = source.resweep.iter().map(|resweep| resweep.after).max();
-    last.unwrap_or_default() + AFTER_RESWEEP + source.slice + source.lag
+    let exported = match &source.vendor {
+        config::Vendor::CiscoEtd(etd) if etd.log_export => CHANGES,
+        _ => Duration::ZERO,
+    };
+    last.unwrap_or_default().max(exported) + AFTER_RESWEEP + source.slice + source.lag
 }
 
 /// Keeps the store from growing without end.
@@ -56,7 +63,9 @@ impl Task for Forgetter {
                 let rows = if *stream == Stream::Summary { ROWS } else { Duration::ZERO };
                 let keep = memory(source).max(rows);
                 // What is still to be fetched may return what was fetched before.
-                let Some(done) = self.store.done_to(id)? else { continue };
+                let sliced = if *stream == Stream::Audit { Stream::Messages } else { *stream };
+                let Some(sliced) = self.store.find_stream(&source.name, sliced)? else { continue };
+                let Some(done) = self.store.done_to(sliced)? else { continue };
                 let hour = done.min(before(keep)).as_second().div_euclid(3600);
                 needed.push((id, hour));
             }

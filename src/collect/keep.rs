@@ -19,6 +19,7 @@ use crate::{
     store::{
         StoreError,
         budget::Calls,
+        ledger::NewBlock,
         slices::{Heard, OpenSlice, PageCommit, Progress, Resweep, StreamId, Then},
     },
     telemetry::QUOTES,
@@ -100,6 +101,8 @@ impl<S: Source> Collector<S> {
     fn add(&self, commit: &mut PageCommit, stream: StreamId, news: News) -> Result<(), StoreError> {
         let News { events, versions, tallies } = news;
         commit.tallies.extend(tallies);
+        let by_id = self.source.log_export().is_some();
+        let found = |block: NewBlock| if by_id { block.by_id(Vec::new()) } else { block };
         let packed = || {
             let chunk = match events.as_slice() {
                 [] => None,
@@ -107,7 +110,7 @@ impl<S: Source> Collector<S> {
             };
             let block = match versions.as_slice() {
                 [] => None,
-                versions => Some(self.store.pack_versions(stream, versions)?),
+                versions => Some(found(self.store.pack_versions(stream, versions)?)),
             };
             std::io::Result::Ok((chunk, block))
         };

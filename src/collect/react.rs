@@ -38,6 +38,33 @@ pub struct Reaction {
     pub pause: Option<(State, Timestamp)>,
 }
 
+/// What a fault means for a whole source: its state, and until when nothing is asked; `None` where it
+/// may go on. `attempt` counts faults running, this one included.
+pub fn pause(
+    kind: Kind,
+    attempt: u32,
+    quota_hit_today: bool,
+    now: Timestamp,
+    rng: &mut impl Rng,
+) -> Option<(State, Timestamp)> {
+    match kind {
+        Kind::Throttled { retry_after } => {
+            let wait =
+                retry_after.unwrap_or_else(|| backoff(attempt, THROTTLED_FIRST, LONGEST, rng));
+            Some((State::Throttled, after(now, wait)))
+        }
+        Kind::QuotaSpent => {
+            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { midnight_after(now) };
+            Some((State::QuotaSpent, until))
+        }
+        Kind::Auth => {
+            let wait = backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng);
+            Some((State::AuthFailed, after(now, wait)))
+        }
+        _ => None,
+    }
+}
+
 /// Decides what a fault means for the slice and its source.
 ///
 /// `quota_hit_today`: the vendor has said before, since its day turned, that the quota is spent.
@@ -51,24 +78,15 @@ pub fn react(
 ) -> Reaction {
     let attempt = slice.attempts.saturating_add(1);
     let again = |not_before, progress| Setback::Again { not_before, progress };
+    if let Some((state, until)) = pause(kind, attempt, quota_hit_today, now, rng) {
+        // What was refused for its credentials is tried at once when they may be mended.
+        let not_before = if state == State::AuthFailed { now } else { until };
+        return Reaction { setback: again(not_before, None), pause: Some((state, until)) };
+    }
     match kind {
         Kind::Transient { retry_after } => {
             let wait = retry_after.unwrap_or_else(|| backoff(attempt, FIRST, LONGEST, rng));
             Reaction { setback: again(after(now, wait), None), pause: None }
-        }
-        Kind::Throttled { retry_after } => {
-            let wait =
-                retry_after.unwrap_or_else(|| backoff(attempt, THROTTLED_FIRST, LONGEST, rng));
-            let until = after(now, wait);
-            Reaction { setback: again(until, None), pause: Some((State::Throttled, until)) }
-        }
-        Kind::QuotaSpent => {
-            let until = if quota_hit_today { after(now, QUOTA_PROBE) } else { midnight_after(now) };
-            Reaction { setback: again(until, None), pause: Some((State::QuotaSpent, until)) }
-        }
-        Kind::Auth => {
-            let until = after(now, backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng));
-            Reaction { setback: again(now, None), pause: Some((State::AuthFailed, until)) }
         }
         // Rows of other windows would be counted beside those that are known.
         Kind::TooLarge if limits.whole && slice.pass == Pass::Resweep => {
@@ -95,7 +113,8 @@ pub fn react(
             let anew = Progress::anew(slice.progress.page_size);
             Reaction { setback: again(after(now, wait), Some(anew)), pause: None }
         }
-        Kind::Refused => {
+        // The first three pause the source, above.
+        Kind::Throttled { .. } | Kind::QuotaSpent | Kind::Auth | Kind::Refused => {
             // Kept open and shown as a gap: a new version or configuration may mend it.
             let wait = backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng);
             Reaction { setback: again(after(now, wait), None), pause: None }

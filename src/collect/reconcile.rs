@@ -165,7 +165,7 @@ fn days(now: Timestamp, settled: Duration) -> Vec<(usize, Interval)> {
 }
 
 /// Whether the vendor's counts are of the same messages: they know no filter but directions.
-fn comparable(filter: &Filter) -> bool {
+pub(super) fn comparable(filter: &Filter) -> bool {
     Filter { directions: Vec::new(), ..filter.clone() }.is_empty()
 }
 

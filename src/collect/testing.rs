@@ -275,6 +275,7 @@ fn source() -> config::Source {
         page_size: 3,
         filter: Filter::default(),
         reconcile: true,
+        log_export: false,
     };
     let resweep =
         |hours| config::Resweep { after: Duration::from_hours(hours), verdicts: Vec::new() };

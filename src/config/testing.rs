@@ -26,6 +26,7 @@ pub(crate) fn etd() -> Source {
         page_size: 100,
         filter: Filter::default(),
         reconcile: true,
+        log_export: false,
     };
     Source {
         name: "etd".parse().unwrap(),

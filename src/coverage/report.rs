@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::{
     Piece, Round, State,
     account::{self, Account},
+    export::{self, ExportReport},
 };
 use crate::{
     collect::{
@@ -55,6 +56,9 @@ pub struct StreamReport {
     /// Backfills that were asked for.
     pub backfills: Vec<Backfill>,
     pub reconciliation: Vec<Compared>,
+    /// Of an account whose log export is read, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_export: Option<ExportReport>,
 }
 
 /// A pass, or the resweeps of one age. The seconds of the five states add up to what was asked.
@@ -170,10 +174,17 @@ pub fn gather(
     let first = found.iter().filter_map(|(.., recorded, _)| first(recorded)).min();
     let begun = first.filter(|first| *first < to).map_or(before(to), |first| first.max(before(to)));
     let shown = Span([view.from.unwrap_or(begun), to]);
-    let sources = found.into_iter().map(|(source, stream, recorded, waits)| {
-        stream_report(source, stream, recorded, &waits, shown, now)
-    });
-    Ok(Report { at: now, shown, sources: sources.collect() })
+    let mut sources = Vec::new();
+    for (source, stream, recorded, waits) in found {
+        let mut report = stream_report(source, stream, recorded, &waits, shown, now);
+        if source.vendor.streams().contains(&Stream::Audit)
+            && let Some(id) = store.find_stream(&source.name, stream)?
+        {
+            report.log_export = Some(export::gather(store, id, shown, now)?);
+        }
+        sources.push(report);
+    }
+    Ok(Report { at: now, shown, sources })
 }
 
 /// The first instant that was asked for.
@@ -239,6 +250,7 @@ fn stream_report(
             .collect(),
         backfills,
         reconciliation,
+        log_export: None,
     }
 }
 

@@ -78,7 +78,9 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
     };
     let time = match record.facts {
         Facts::SummaryRow { window, .. } => window.start(),
-        Facts::Message { .. } | Facts::Entitlement => moved(record, &changed).unwrap_or(now),
+        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => {
+            moved(record, &changed).unwrap_or(now)
+        }
     };
     let number = known.revision.saturating_add(1);
     Revision { number, change: Change::Changed, changed, previous, delta, time, watched }
@@ -135,7 +137,7 @@ pub fn vanish(known: &Known) -> Option<(Revision, Identity)> {
 fn counters(record: &Record) -> Option<&Counters> {
     match &record.facts {
         Facts::SummaryRow { counters, .. } => Some(counters),
-        Facts::Message { .. } | Facts::Entitlement => None,
+        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => None,
     }
 }
 

@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 
 mod differ;
 mod list;
+mod pieced;
 
 pub use differ::changed;
 pub use list::{List, list};

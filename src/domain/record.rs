@@ -36,6 +36,7 @@ pub enum Facts {
         /// The vendor's word, lower case.
         direction: Option<String>,
     },
+    Audit,
     SummaryRow {
         /// What was asked for: SER does not say it in the row.
         window: Interval,
@@ -53,7 +54,7 @@ impl Record {
             Facts::Message { direction } => {
                 Some(direction.clone().unwrap_or_else(|| "none".to_owned()))
             }
-            Facts::SummaryRow { .. } | Facts::Entitlement => None,
+            Facts::Audit | Facts::SummaryRow { .. } | Facts::Entitlement => None,
         }
     }
 
@@ -61,6 +62,7 @@ impl Record {
     pub fn watched_roots(&self) -> &'static [&'static str] {
         match self.facts {
             Facts::Message { .. } => &["verdict", "action"],
+            Facts::Audit => &[],
             Facts::SummaryRow { .. } => &["status", "details"],
             Facts::Entitlement => &["annual_throughput", "license_start", "license_end"],
         }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 pub enum Stream {
     /// ETD messages.
     Messages,
+    /// ETD's log of what was done in the console.
+    Audit,
     /// SER application-user rows of a window.
     Summary,
     /// SER licence and throughput.
@@ -20,11 +22,13 @@ pub enum Stream {
 }
 
 impl Stream {
-    pub const ALL: [Self; 4] = [Self::Messages, Self::Summary, Self::Entitlement, Self::Health];
+    pub const ALL: [Self; 5] =
+        [Self::Messages, Self::Audit, Self::Summary, Self::Entitlement, Self::Health];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Messages => "messages",
+            Self::Audit => "audit",
             Self::Summary => "summary",
             Self::Entitlement => "entitlement",
             Self::Health => "health",

@@ -149,3 +149,26 @@ proptest! {
         prop_assert_eq!(without.live(), fewer.live());
     }
 }
+
+/// Calls a day with and without the log export, by messages a day.
+#[test]
+fn a_log_export_saves_two_of_three_resweeps() {
+    let with = |log_export| {
+        let mut source = etd();
+        if let config::Vendor::CiscoEtd(etd) = &mut source.vendor {
+            etd.log_export = log_export;
+        }
+        source
+    };
+    let mut table = Vec::new();
+    for records in [10_000, 100_000, 250_000] {
+        let [without, with] = [false, true].map(|on| day(&with(on), records, noon()));
+        assert_eq!(without.calls - with.calls, with.spared_calls - with.of(What::LogExport).1);
+        assert_eq!((without.spared_calls, with.of(What::Resweep).0), (0, 24));
+        table.push(format!(
+            "{records}: {} without, {} with, {} spared; fits {} {}",
+            without.calls, with.calls, with.spared_calls, without.fits, with.fits
+        ));
+    }
+    insta::assert_snapshot!(table.join("\n"));
+}

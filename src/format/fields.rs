@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::view::{Texts, View};
 use crate::domain::slice::Stream;
 
+mod audit;
 mod common;
 mod derived;
 mod entitlement;
@@ -72,6 +73,7 @@ pub(super) struct CefKey {
 pub(super) fn of(stream: Stream) -> &'static [Field] {
     match stream {
         Stream::Messages => messages::FIELDS,
+        Stream::Audit => audit::FIELDS,
         Stream::Summary => summary::FIELDS,
         Stream::Entitlement => entitlement::FIELDS,
         Stream::Health => health::FIELDS,
@@ -204,7 +206,7 @@ impl Field {
 /// The device that an event is of: vendor, product.
 pub(super) fn device(stream: Stream) -> (&'static str, &'static str) {
     match stream {
-        Stream::Messages => ("Cisco", "Secure Email Threat Defense"),
+        Stream::Messages | Stream::Audit => ("Cisco", "Secure Email Threat Defense"),
         Stream::Summary | Stream::Entitlement => ("Proofpoint", "Secure Email Relay"),
         Stream::Health => ("Postrider", "Postrider"),
     }
@@ -217,6 +219,7 @@ pub(super) fn class(view: &View<'_>) -> Cow<'static, str> {
             Some(known) => format!("message-{known}").into(),
             None => "message-unknown".into(),
         },
+        Stream::Audit => "console-audit".into(),
         Stream::Summary => "relay-summary".into(),
         Stream::Entitlement => "relay-entitlement".into(),
         Stream::Health => "collector-health".into(),
@@ -227,6 +230,7 @@ pub(super) fn class(view: &View<'_>) -> Cow<'static, str> {
 pub(super) fn title(stream: Stream) -> &'static str {
     match stream {
         Stream::Messages => "E-mail message",
+        Stream::Audit => "Console audit",
         Stream::Summary => "E-mail relay summary",
         Stream::Entitlement => "E-mail relay entitlement",
         Stream::Health => "Collector health",

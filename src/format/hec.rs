@@ -64,6 +64,7 @@ impl Hec {
 pub fn sourcetype(stream: Stream) -> &'static str {
     match stream {
         Stream::Messages => "cisco:etd:message",
+        Stream::Audit => "cisco:etd:audit",
         Stream::Summary => "proofpoint:ser:summary",
         Stream::Entitlement => "proofpoint:ser:entitlement",
         Stream::Health => "postrider:health",

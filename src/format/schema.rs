@@ -53,6 +53,7 @@ fn ecs(event: &Event) -> String {
             ("alert", Some("email"), "cisco_etd.message")
         }
         Stream::Messages => ("event", Some("email"), "cisco_etd.message"),
+        Stream::Audit => ("event", Some("configuration"), "cisco_etd.audit"),
         Stream::Summary => ("metric", Some("email"), "proofpoint_ser.summary"),
         Stream::Entitlement => ("metric", None, "proofpoint_ser.entitlement"),
         Stream::Health => ("event", None, "postrider.health"),
@@ -79,7 +80,7 @@ fn ecs(event: &Event) -> String {
 /// Where the vendor's own members are in ECS.
 fn record_name(stream: Stream) -> &'static str {
     match stream {
-        Stream::Messages => "cisco_etd",
+        Stream::Messages | Stream::Audit => "cisco_etd",
         Stream::Summary | Stream::Entitlement => "proofpoint_ser",
         Stream::Health => "health",
     }

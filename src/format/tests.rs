@@ -122,6 +122,7 @@ fn every_stream_has_its_sourcetype() {
     let types = Stream::ALL.map(super::hec::sourcetype);
     let expected = [
         "cisco:etd:message",
+        "cisco:etd:audit",
         "proofpoint:ser:summary",
         "proofpoint:ser:entitlement",
         "postrider:health",

@@ -32,6 +32,8 @@ pub enum Kind {
     EntitlementForecast,
     /// A day's messages differ from the vendor's count.
     Reconciliation,
+    /// Something stands in the way of a log export.
+    LogExport,
     /// This machine's clock is wrong.
     Clock,
 }

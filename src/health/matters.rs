@@ -22,6 +22,7 @@ mod collecting;
 mod dead_letters;
 mod gaps;
 mod licence;
+mod log_export;
 mod sinks;
 
 /// All matters. `held` is what sources hold back; `said` is what is known from before: some are only closed by what was said.
@@ -43,6 +44,7 @@ pub fn all(
         matters.extend(gaps::waiting(source, facts, progress, said, now));
         matters.extend(gaps::gone(name, &facts.gone));
         matters.extend(gaps::differing(name, &facts.differing));
+        matters.extend(log_export::matter(source, facts));
         if let Some(usage) = facts.licences.get(name.as_str()) {
             matters.extend(licence::matters(name, usage));
         }

@@ -34,6 +34,7 @@ pub(crate) fn etd() -> Source {
         page_size: 100,
         filter: Filter::default(),
         reconcile: false,
+        log_export: false,
     };
     Source {
         name: "etd".parse().unwrap(),

@@ -233,6 +233,9 @@ fn well_again((source, record_id): &Key, said: &Telling) -> String {
         Kind::EntitlementForecast => {
             format!("The licence of the source {source} lasts to its end, as things are now.")
         }
+        Kind::LogExport => {
+            format!("The log export of the source {source} is read again, or no longer configured.")
+        }
         Kind::Clock => "The clock of this machine is right again.".into(),
         Kind::Reconciliation => format!(
             "The messages of {} collected from the source {source} are as many as the vendor \

@@ -59,7 +59,7 @@ pub const GROUPS: [(&str, &[&str]); 6] = [
 ];
 
 /// The vendors' members that are known. An object may be named, too: then all below it is meant.
-pub const MEMBERS: [&str; 77] = [
+pub const MEMBERS: [&str; 80] = [
     // Cisco ETD, messages.
     "id",
     "timestamp",
@@ -115,6 +115,10 @@ pub const MEMBERS: [&str; 77] = [
     "action.isAutoRemediated",
     "action.userId",
     "action.publicApiClientId",
+    // Cisco ETD, audit.
+    "user.id",
+    "user.ip",
+    "user.userAgent",
     // Proofpoint SER, summary and entitlement.
     "applicationName",
     "applicationUserName",
@@ -167,6 +171,20 @@ pub fn target(name: &str) -> Option<Target> {
 /// All names that can be written, groups first.
 pub fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(QUERIES).chain(GROUPS.iter().map(|(name, _)| *name)).chain(MEMBERS)
+}
+
+/// Where a line of the log export has a member of this plain path: under `update`, and some of them
+/// under another name.
+pub(super) fn told(path: &str) -> Vec<String> {
+    const NAMES: [(&str, &str); 5] = [
+        ("verdict.userid", "verdict.user"),
+        ("verdict.latestverdict", "verdict.verdict"),
+        ("verdict.originalverdict", "verdict.verdict"),
+        ("action.userid", "action.user"),
+        ("action.type", "action.action"),
+    ];
+    let other = NAMES.iter().filter(|(name, _)| *name == path).map(|(_, other)| *other);
+    other.chain([path]).map(|path| format!("update.{path}")).collect()
 }
 
 /// Whether a member of this plain name has URLs in it, and nothing else.

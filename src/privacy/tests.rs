@@ -158,3 +158,19 @@ proptest::proptest! {
         proptest::prop_assert!(is_hash || subject.is_empty());
     }
 }
+
+#[test]
+fn a_line_of_the_log_export_tells_no_more_than_the_message() {
+    const CHANGED: &str = r#"{"postrider":{"event_id":"e"},"id":"m","verdict":{"latestVerdict":"neutral","userId":"ann"},
+        "action":{"type":"move","folder":"inbox"},
+        "update":{"id":"m","internetMessageId":"<ann>","verdict":{"verdict":"neutral","user":"ann","reclassifiedBy":"user"},
+            "action":{"action":"move","folder":"inbox","user":"ann"}}}"#;
+    let dropped = redactor(&["verdict.userId", "action.userId", "internetMessageId"], &[]);
+    let left = applied(&dropped, CHANGED);
+    assert!(!left.to_string().contains("ann"), "{left}");
+    assert_eq!(left["update"]["verdict"]["reclassifiedBy"], "user");
+    let left = applied(&redactor(&["action"], &["id", "verdict.latestVerdict"]), CHANGED);
+    assert!(left["update"].get("action").is_none(), "{left}");
+    assert_eq!(left["update"]["id"], left["id"]);
+    assert_eq!(left["update"]["verdict"]["verdict"], left["verdict"]["latestVerdict"]);
+}

@@ -1,5 +1,6 @@
 //! Cisco Secure Email Threat Defense: the token and search endpoints.
 
+mod export;
 mod options;
 mod page;
 mod query;
@@ -20,6 +21,8 @@ use axum::{
 use jiff::Timestamp;
 use serde_json::json;
 
+use self::export::Spoiled;
+pub use self::export::{LogExport, LogForm, Spoil, SpoilKind};
 pub use self::options::{EtdOptions, LastToken, Quirks, TotalSize, UrlStyle};
 use self::page::Pages;
 use super::{
@@ -38,6 +41,7 @@ pub(super) struct Etd {
     tokens: Mutex<HashMap<String, Timestamp>>,
     pages: Pages,
     errors: AtomicU64,
+    spoiled: Spoiled,
 }
 
 impl Etd {
@@ -49,6 +53,7 @@ impl Etd {
             tokens: Mutex::default(),
             pages: Pages::default(),
             errors: AtomicU64::new(0),
+            spoiled: Spoiled::default(),
         }
     }
 
@@ -63,6 +68,18 @@ impl Etd {
                 let applies =
                     |kind| !matches!(kind, FaultKind::TokenExpired | FaultKind::PageTokenExpired);
                 self.desk.call("POST /v1/oauth/token", applies, refuse, || self.token(parts))
+            }
+            ("POST", "/v1/logs/downloadLinks") => {
+                let applies = |kind| kind != FaultKind::PageTokenExpired;
+                let work = || match self.refused(parts) {
+                    Some(answer) => answer,
+                    None => self.links(parts, body, self.desk.now()),
+                };
+                self.desk.call("POST /v1/logs/downloadLinks", applies, refuse, work)
+            }
+            // Not the API: another host at the vendor, which counts no calls.
+            ("GET", path) if path.starts_with("/logs/") => {
+                self.desk.send("GET log file", self.file(parts, self.desk.now()))
             }
             ("POST", "/v1/messages/report") => {
                 let applies = |kind| kind != FaultKind::PageTokenExpired;

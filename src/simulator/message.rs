@@ -27,6 +27,17 @@ pub(super) enum Change {
     Release,
 }
 
+/// When things happen to a message by themselves.
+pub(super) struct Course {
+    /// The first verdict comes long after the message did.
+    pub(super) is_late: bool,
+    pub(super) verdict: i64,
+    /// If there is one.
+    pub(super) action: i64,
+    /// A later analysis.
+    pub(super) conviction: Option<i64>,
+}
+
 /// What stays the same about a message. Cheap: searches with filters make one for each candidate.
 pub(super) struct Profile {
     pub(super) direction: &'static str,
@@ -99,6 +110,22 @@ impl Profile {
         })
     }
 
+    /// When things happen to the message by themselves.
+    pub(super) fn course(&self, seed: u64, index: u64, quirks: &Quirks) -> Course {
+        let mut dice = Dice::new(self.key, 1);
+        let is_late = one_in(quirks.late_verdict_every, seed ^ 0x1A7E, index);
+        let (soonest, span) = if is_late { (600, 6_600) } else { (1, 30) };
+        let analysed = soonest + i64::try_from(dice.below(span)).unwrap_or(0);
+        let at = self.time.saturating_add(analysed * SECOND);
+        let reaction = i64::try_from(dice.below(7)).unwrap_or(0) + 1;
+        let convicted = self.verdict == "neutral"
+            && self.direction == "incoming"
+            && one_in(quirks.retro_every, seed ^ 0x2E72, index);
+        let later = 3_600 + i64::try_from(dice.below(70 * 3_600)).unwrap_or(0);
+        let conviction = convicted.then(|| self.time.saturating_add(later * SECOND));
+        Course { is_late, verdict: at, action: at.saturating_add(reaction * SECOND), conviction }
+    }
+
     pub(super) fn state(
         &self,
         seed: u64,
@@ -107,41 +134,31 @@ impl Profile {
         quirks: &Quirks,
         changes: &[(i64, Change)],
     ) -> State {
-        let mut dice = Dice::new(self.key, 1);
-        let is_late = one_in(quirks.late_verdict_every, seed ^ 0x1A7E, index);
-        let (soonest, span) = if is_late { (600, 6_600) } else { (1, 30) };
-        let analysed = soonest + i64::try_from(dice.below(span)).unwrap_or(0);
-        let at = self.time.saturating_add(analysed * SECOND);
-        let reaction = i64::try_from(dice.below(7)).unwrap_or(0) + 1;
+        let course = self.course(seed, index, quirks);
         let mut state = State {
             original: "",
             latest: "",
             retro: false,
             manual: false,
-            at,
+            at: course.verdict,
             action: None,
             changes: 0,
         };
-        if at <= now {
+        if course.verdict <= now {
             (state.original, state.latest) = (self.verdict, self.verdict);
-            let moved = at.saturating_add(reaction * SECOND);
             let folder = match self.verdict {
                 threat if THREATS.contains(&threat) => Some("quarantine"),
                 "spam" => Some("junkemail"),
                 _ => None,
             };
-            state.action = folder.filter(|_| moved <= now).map(|folder| Action {
+            state.action = folder.filter(|_| course.action <= now).map(|folder| Action {
                 folder,
-                at: moved,
+                at: course.action,
                 auto: true,
             });
         }
-        let convicted = self.verdict == "neutral"
-            && self.direction == "incoming"
-            && one_in(quirks.retro_every, seed ^ 0x2E72, index);
-        let later = 3_600 + i64::try_from(dice.below(70 * 3_600)).unwrap_or(0);
-        let conviction = (self.time.saturating_add(later * SECOND), Change::RetroVerdict);
-        let mut conviction = Some(conviction).filter(|(at, _)| convicted && *at <= now);
+        let conviction = course.conviction.filter(|at| *at <= now);
+        let mut conviction = conviction.map(|at| (at, Change::RetroVerdict));
         for (at, change) in changes.iter().filter(|(at, _)| *at <= now) {
             if let Some((at, change)) = conviction.take_if(|(earlier, _)| *earlier < *at) {
                 state.apply(at, change);

@@ -1,6 +1,7 @@
 //! The simulators asked over real HTTP.
 
 mod etd;
+mod export;
 mod faults;
 mod receivers;
 mod ser;

@@ -40,6 +40,8 @@ struct Overlay {
     changes: HashMap<u64, Vec<(i64, Change)>>,
     late: BTreeSet<Place>,
     late_times: BTreeMap<u64, i64>,
+    /// When each late message turned up.
+    arrived: Vec<(i64, Place)>,
     version: u64,
 }
 
@@ -72,6 +74,29 @@ impl World {
         let overlay = self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         let changes = overlay.changes.get(&index).map_or(&[][..], Vec::as_slice);
         profile.state(self.seed, index, nanos(now), &self.quirks, changes)
+    }
+
+    /// The message as it would be had nobody asked for a change.
+    pub(super) fn unchanged(&self, profile: &Profile, index: u64, now: Timestamp) -> State {
+        profile.state(self.seed, index, nanos(now), &self.quirks, &[])
+    }
+
+    /// The messages that somebody changed in [from, to).
+    pub(super) fn changed(&self, from: i64, to: i64) -> Vec<Place> {
+        let overlay = self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let hit = |changes: &[(i64, Change)]| changes.iter().any(|(at, _)| (from..to).contains(at));
+        let changed = overlay.changes.iter().filter(|(_, changes)| hit(changes));
+        let place = |index: u64| {
+            let late = overlay.late_times.get(&index).copied();
+            (late.unwrap_or_else(|| self.line.time(index)), index)
+        };
+        changed.map(|(index, _)| place(*index)).collect()
+    }
+
+    /// What somebody changed of a message, and when.
+    pub(super) fn changes_of(&self, index: u64) -> Vec<(i64, Change)> {
+        let overlay = self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        overlay.changes.get(&index).cloned().unwrap_or_default()
     }
 
     pub(super) fn write(
@@ -136,9 +161,16 @@ impl World {
         let ago = i64::try_from(ago.as_nanos()).unwrap_or(i64::MAX);
         let time = nanos(now).saturating_sub(ago);
         overlay.late.insert((time, index));
+        overlay.arrived.push((nanos(now), (time, index)));
         overlay.late_times.insert(index, time);
         overlay.version += 1;
         self.id(index)
+    }
+
+    /// The late messages that turned up in [from, to), and when.
+    pub(super) fn arrived(&self, from: i64, to: i64) -> Vec<(i64, Place)> {
+        let overlay = self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        overlay.arrived.iter().filter(|(at, _)| (from..to).contains(at)).copied().collect()
     }
 
     /// How many messages can be found at `now`.

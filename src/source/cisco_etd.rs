@@ -30,6 +30,7 @@ use crate::{
 };
 
 mod call;
+pub(crate) mod export;
 #[cfg(feature = "testing")]
 pub(super) mod fuzzing;
 mod message;
@@ -39,6 +40,7 @@ mod report;
 mod search;
 mod token;
 
+pub use export::LogExport;
 pub use page::read as read_page;
 
 /// How far back the search reaches: 90 days by the vendor's developer pages. An hour less, because
@@ -112,6 +114,10 @@ impl Source for CiscoEtd {
         self.report(day).await.map(Some)
     }
 
+    fn log_export(&self) -> Option<LogExport<'_>> {
+        self.config.log_export.then_some(LogExport(self))
+    }
+
     async fn probe(&self, now: Timestamp) -> Result<String, Fault> {
         // Up to 15 minutes ago: ends nearer to now may be refused.
         let ago = |minutes: i64| now.checked_sub(jiff::SignedDuration::from_mins(minutes));
@@ -128,7 +134,13 @@ impl Source for CiscoEtd {
             (_, received) => format!("at least {received} messages"),
         };
         let (start, end) = (interval.start(), interval.end());
-        Ok(format!("token and search work; {messages} between {start:.0} and {end:.0}"))
+        let mut found =
+            format!("token and search work; {messages} between {start:.0} and {end:.0}");
+        if self.config.log_export {
+            found.push_str("; ");
+            found.push_str(&LogExport(self).probe(now).await?);
+        }
+        Ok(found)
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn compact(json: &str) -> String {
 const WARNINGS: usize = 20;
 
 /// The start of a text, fit for one line of a log.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut excerpt: String = text.chars().take(EXCERPT).map(fault::tame).collect();
     if text.chars().nth(EXCERPT).is_some() {
         excerpt.push('…');

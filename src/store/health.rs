@@ -9,7 +9,7 @@ use super::{
     Store, StoreError,
     conditions::{Condition, condition, optional},
     dead_letters::{self, Pile},
-    licence,
+    export, licence,
     slices::{interval, pass, time},
     spool,
 };
@@ -35,6 +35,8 @@ pub struct Facts {
     pub differing: Vec<Differing>,
     /// What the last surveys found, by source.
     pub licences: BTreeMap<String, Usage>,
+    /// What stands in the way of log exports, and since when, by source.
+    pub exports: BTreeMap<String, (String, Timestamp)>,
     pub dead_letters: Vec<Pile>,
     pub spool_bytes: u64,
 }
@@ -137,6 +139,7 @@ impl Store {
                 gone: gone(view)?,
                 differing: differing(view)?,
                 licences: licence::usages(view)?,
+                exports: export::troubles(view)?,
                 dead_letters: dead_letters::piles(view)?,
                 spool_bytes: spool::gauge(view, "spool_bytes")?,
             })

@@ -13,8 +13,10 @@ mod forget;
 #[cfg(feature = "testing")]
 pub(super) mod fuzzing;
 mod partition;
+pub(super) mod places;
 mod recall;
 
+pub(super) use forget::Needed;
 use partition::Partition;
 
 /// Where the ledger files a record: the hour of its unchanging time, and what tells it from others.
@@ -30,10 +32,12 @@ pub struct Key {
 impl Key {
     /// Filed by its hour alone.
     const NO_SECOND: u16 = u16::MAX;
+    /// Bytes of `id` that are the second.
+    const SECOND: usize = size_of::<u16>();
 
     pub fn new(hour: i64, record_id: &str) -> Self {
         let mut id = [0; 16];
-        id[2..].copy_from_slice(&blake3::hash(record_id.as_bytes()).as_bytes()[..14]);
+        id[Self::SECOND..].copy_from_slice(&blake3::hash(record_id.as_bytes()).as_bytes()[..14]);
         Self { hour, id }.at_second(Self::NO_SECOND)
     }
 
@@ -44,9 +48,24 @@ impl Key {
         Self::new(seconds.div_euclid(3600), record_id).at_second(second)
     }
 
-    fn at_second(mut self, second: u16) -> Self {
-        self.id[..2].copy_from_slice(&second.to_be_bytes());
+    pub(super) fn at_second(mut self, second: u16) -> Self {
+        self.id[..Self::SECOND].copy_from_slice(&second.to_be_bytes());
         self
+    }
+
+    pub(super) fn second(&self) -> u16 {
+        u16::from_be_bytes([self.id[0], self.id[1]])
+    }
+
+    /// Of the hash of the record's id.
+    pub(super) fn hash(&self) -> &[u8] {
+        &self.id[Self::SECOND..]
+    }
+
+    /// The record's unchanging time, to the second, where it is filed by it.
+    pub fn time(&self) -> Option<Timestamp> {
+        let second = Some(self.second()).filter(|second| *second != Self::NO_SECOND)?;
+        Timestamp::from_second(self.hour.checked_mul(3600)?.checked_add(second.into())?).ok()
     }
 }
 
@@ -68,6 +87,19 @@ pub type Version = (Key, [u8; 16], Known);
 pub struct NewBlock {
     pub stream: StreamId,
     parts: Vec<Part>,
+    /// Whether its records are to be found by their ids, too.
+    by_id: bool,
+    /// Those of them whose time is not known.
+    undated: Vec<Key>,
+}
+
+impl NewBlock {
+    /// The same, whose records can be found by their ids alone; `undated` are filed somewhere because
+    /// their time is not known.
+    #[must_use]
+    pub fn by_id(self, undated: Vec<Key>) -> Self {
+        Self { by_id: true, undated, ..self }
+    }
 }
 
 /// What goes into one partition: a row is never apart from its block.
@@ -107,7 +139,7 @@ impl Store {
             })
         };
         let parts = days.into_values().map(part).collect::<std::io::Result<_>>()?;
-        Ok(NewBlock { stream, parts })
+        Ok(NewBlock { stream, parts, by_id: false, undated: Vec::new() })
     }
 
     /// What is known of records, in the order of `keys`.
@@ -181,8 +213,18 @@ pub(super) fn insert(tx: &Connection, new: &NewBlock) -> rusqlite::Result<()> {
             let stream = new.stream.0;
             statement.execute(params![stream, key.hour, key.id, content, revision, block, slot])?;
         }
+        if new.by_id {
+            places::insert(tx, new.stream, rows.iter().map(|(key, _, _)| key))?;
+        }
     }
-    Ok(())
+    places::insert_undated(tx, new.stream, &new.undated)
+}
+
+/// How many records of a stream are filed under an hour.
+pub(super) fn count(view: &Connection, stream: StreamId, hour: i64) -> rusqlite::Result<u64> {
+    let partition = Partition::of(hour);
+    let sql = format!("SELECT count(*) FROM ledger_{partition} WHERE stream_id = ? AND hour = ?");
+    view.prepare_cached(&sql)?.query_row([stream.0, hour], |row| row.get(0))
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use crate::domain::{
 
 pub use commit::{Heard, PageCommit, Setback, Tally, Then};
 pub use resweeps::Resweep;
+pub(super) use resweeps::millis;
 
 /// Slices that one transaction forgets: other writers wait some milliseconds.
 const FORGET_AT_ONCE: usize = 5_000;

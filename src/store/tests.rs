@@ -19,6 +19,8 @@ use crate::domain::{
 use jiff::Timestamp;
 
 mod bounds;
+mod export;
+mod places;
 mod traces;
 
 struct Bench {

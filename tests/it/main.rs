@@ -38,6 +38,7 @@ mod health_check;
 mod hostile;
 mod kill;
 mod licence;
+mod log_export;
 mod malformed;
 mod manual;
 mod month;

@@ -2,6 +2,7 @@
 //! one clock that the test moves.
 
 mod etd;
+mod export;
 mod ser;
 mod tables;
 

@@ -113,8 +113,13 @@ async fn splunk_s_lookups_cover_what_the_vendor_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_splunk_add_on_has_what_it_should() {
     let add_on = loaded().await;
-    let expected =
-        [MESSAGE, "postrider:health", "proofpoint:ser:entitlement", "proofpoint:ser:summary"];
+    let expected = [
+        "cisco:etd:audit",
+        MESSAGE,
+        "postrider:health",
+        "proofpoint:ser:entitlement",
+        "proofpoint:ser:summary",
+    ];
     assert_eq!(add_on.props.keys().collect::<Vec<_>>(), expected);
     for sourcetype in expected {
         let indexed = format!("sourcetype::{sourcetype}::event_id");

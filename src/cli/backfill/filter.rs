@@ -100,6 +100,7 @@ mod tests {
             page_size: 100,
             filter: Filter::default(),
             reconcile: false,
+            log_export: false,
         })
     }
 

@@ -8,6 +8,7 @@ use crate::{
     },
     coverage::{
         State,
+        export::ExportReport,
         report::{PassReport, Report, Seconds, StreamReport},
     },
 };
@@ -33,6 +34,7 @@ pub fn text(report: &Report, width: usize) -> String {
         parts.extend(gaps(stream));
         parts.extend(totals(stream));
         parts.extend(reconciliation(stream));
+        parts.extend(stream.log_export.as_ref().map(log_export));
     }
     parts.push(strip::legend());
     parts.join("\n\n")
@@ -89,6 +91,36 @@ fn missing(stream: &StreamReport) -> String {
         [one] => one.clone(),
         parts => format!("{} missing: {}", length(stream.missing_seconds), parts.join(", ")),
     }
+}
+
+/// What the log export told of, and where it may have left out something.
+fn log_export(export: &ExportReport) -> String {
+    let mut lines = Vec::new();
+    lines.push(match (export.asked, export.complete_since) {
+        (None, _) => "log export: no hour was asked for yet".to_owned(),
+        (Some(asked), None) => {
+            format!("log export: asked for up to {}, and not complete", time(asked.0[1]))
+        }
+        (Some(asked), Some(since)) => format!(
+            "log export: complete since {}, asked for up to {}",
+            time(since),
+            time(asked.0[1])
+        ),
+    });
+    lines.extend(export.trouble.as_ref().map(|trouble| format!("  {trouble}")));
+    for gap in export.gaps.iter().rev().take(LISTED) {
+        let (from, to) = (time(gap.from), time(gap.to));
+        lines.push(format!("  {from} to {to}: {}", gap.reason));
+    }
+    lines.push(format!(
+        "  it told of {} messages where searches found {}",
+        export.told, export.found
+    ));
+    for hour in export.fewer.iter().rev().take(LISTED) {
+        let (at, told, found) = (time(hour.hour), hour.told, hour.found);
+        lines.push(format!("  the hour from {at}: told of {told}, found {found}"));
+    }
+    lines.join("\n")
 }
 
 fn gaps(stream: &StreamReport) -> Vec<String> {

@@ -15,8 +15,11 @@ pub(super) fn table(plans: &[Plan]) -> String {
             if let Some(after) = &line.after {
                 what.extend([" after ", after, if line.narrowed { ", narrowed" } else { "" }]);
             }
-            let slices = if line.slices > 0 { line.slices.to_string() } else { "-".into() };
-            let calls = line.calls;
+            if line.spared {
+                what.push_str(", spared");
+            }
+            let (slices, calls) = if line.spared { (0, 0) } else { (line.slices, line.calls) };
+            let slices = if slices > 0 { slices.to_string() } else { "-".into() };
             table.add_row([&plan.source, &what, &slices, &calls.to_string(), &share(calls)]);
         }
         let calls = plan.day.calls;
@@ -50,6 +53,12 @@ fn sentences(plan: &Plan) -> Vec<String> {
         RecordsFrom::Store => format!("for {records} messages a day, as collected so far"),
         RecordsFrom::Irrelevant => "however many rows come: an answer has no pages".into(),
     });
+    if day.spared_calls > 0 {
+        all.push(format!(
+            "the log export saves {}: while it tells of every change, only the last resweep is made",
+            count(day.spared_calls, "call")
+        ));
+    }
     let narrowing = changes.iter().any(|change| change.change.contains("verdicts"));
     if narrowing || day.lines.iter().any(|line| line.narrowed) {
         let share = estimate::NARROWED * 100.0;

@@ -71,10 +71,20 @@ pub fn table(status: &Status) -> String {
     for source in &shown {
         text.push_str(&reason(source, status.at));
         text.push_str(&licence(source));
+        text.push_str(&log_export(source));
     }
     text.push_str(&dead_letters(status));
     text.push_str(&attention(&status.health, status.at));
     text
+}
+
+/// What stands in the way of a log export.
+fn log_export(source: &SourceStatus) -> String {
+    let told = source.log_export.as_ref().and_then(|export| {
+        let line = format!("{}: {}", source.source, export.trouble.as_ref()?);
+        Some(format!("\n{}", wrapped(&line, 2, width())))
+    });
+    told.unwrap_or_default()
 }
 
 /// What sinks refused, and what to do about it.
@@ -224,6 +234,7 @@ mod tests {
             calls_today: 0,
             calls_per_day: None,
             licence: None,
+            log_export: None,
         }
     }
 

@@ -39,7 +39,7 @@ pub(super) fn route(cx: &Context<'_>, path: &str, keys: RouteKeys, all: &Streams
             parsed.push(stream);
             continue;
         }
-        let words = ["messages", "summary", "entitlement", "health", "*"];
+        let words = ["messages", "audit", "summary", "entitlement", "health", "*"];
         let near = nearest(word, words)
             .map(|near| format!("; did you mean {near:?}?"))
             .unwrap_or_default();

@@ -26,6 +26,9 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl RawSource {
     pub(super) fn streams(&self) -> &'static [Stream] {
         match self {
+            Self::CiscoEtd(keys) if keys.log_export.value == Some(true) => {
+                &[Stream::Messages, Stream::Audit]
+            }
             Self::CiscoEtd(_) => &[Stream::Messages],
             Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
         }

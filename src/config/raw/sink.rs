@@ -199,7 +199,7 @@ section! {
     RouteKeys {
         /// Names of sources. By default all.
         sources: Strings,
-        /// `messages`, `summary`, `entitlement`, `health`. By default all.
+        /// `messages`, `audit`, `summary`, `entitlement`, `health`. By default all.
         streams: Strings,
         /// Of messages, those with these latest verdicts; `noVerdict` for those without one. By
         /// default all.

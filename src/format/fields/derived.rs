@@ -41,6 +41,9 @@ pub(in crate::format) fn severity(view: &View<'_>) -> u8 {
             Some(known) => VERDICTS.iter().find(|(word, _)| *word == known).map_or(3, |(_, s)| *s),
             None => 3,
         },
+        // What was refused, or did not work, may be somebody who tries.
+        Stream::Audit if audit_outcome(view) == Some("success") => 1,
+        Stream::Audit => 3,
         Stream::Summary => {
             let failures = view.text("postrider.delta.status.failure");
             let more = failures.is_some_and(|text| text.parse::<i64>().is_ok_and(|n| n > 0));
@@ -62,6 +65,16 @@ pub(in crate::format) fn severity(view: &View<'_>) -> u8 {
             _ => 3,
         },
     }
+}
+
+/// `success` or `failure`, of an audit line's `status`.
+pub(super) fn audited<'a>(view: &View<'a>, texts: &mut Texts<'a>) {
+    texts.extend(audit_outcome(view).map(Cow::Borrowed));
+}
+
+fn audit_outcome(view: &View<'_>) -> Option<&'static str> {
+    let status = view.text("status")?.to_lowercase();
+    Some(if status.starts_with("succ") { "success" } else { "failure" })
 }
 
 pub(super) fn verdict<'a>(view: &View<'a>, texts: &mut Texts<'a>) {

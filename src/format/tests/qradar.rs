@@ -66,6 +66,8 @@ fn each_kind() -> Vec<Event> {
     let as_changed = |event: &Event| Event { change: Change::Changed, ..event.clone() };
     let changed: Vec<Event> = events.iter().map(as_changed).collect();
     events.extend(changed);
+    // What was done stays done.
+    events.push(samples::audit());
     // Only rows vanish.
     events.push(Event { change: Change::Vanished, ..samples::row() });
     events

@@ -11,6 +11,7 @@ use crate::domain::{
 
 const ETD: &str = include_str!("../../../tests/fixtures/vendors/etd/page_first.json");
 const RETRO: &str = include_str!("../../../tests/fixtures/vendors/etd/pair_retro_after.json");
+const AUDIT: &str = include_str!("../../../tests/fixtures/vendors/etd_export/log_audit.ndjson");
 const SER: &str = include_str!("../../../tests/fixtures/vendors/ser/summary_normal.json");
 
 fn sample(text: &str, pointer: &str) -> Value {
@@ -90,6 +91,12 @@ pub(super) fn entitlement() -> Event {
         "applications": [{"application": "SAP", "bytes": 400, "share": 0.8}],
     }});
     event(Stream::Entitlement, &sample(SER, "/entitlement"), &more)
+}
+
+pub(super) fn audit() -> Event {
+    let mut line: Value = serde_json::from_str(AUDIT.lines().next().unwrap()).unwrap();
+    line["comments"] = "asked for by its recipient".into();
+    event(Stream::Audit, &line, &json!({}))
 }
 
 pub(super) fn health() -> Event {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::samples::{self, changed, entitlement, health, message, record, row};
+use super::samples::{self, audit, changed, entitlement, health, message, record, row};
 use crate::{
     config::{Leef, Payload, Schema},
     domain::{event::Event, slice::Stream},
@@ -11,9 +11,10 @@ use crate::{
 
 type Named = (&'static str, fn() -> Event);
 
-const EVENTS: [Named; 5] = [
+const EVENTS: [Named; 6] = [
     ("message", message),
     ("changed", changed),
+    ("audit", audit),
     ("row", row),
     ("entitlement", entitlement),
     ("health", health),
@@ -75,7 +76,7 @@ fn a_schema_has_the_whole_event_in_it() {
         let ecs: Value = serde_json::from_str(&schema::json(&event, Schema::Ecs)).unwrap();
         let ocsf: Value = serde_json::from_str(&schema::json(&event, Schema::Ocsf)).unwrap();
         let place = match event.origin.stream {
-            Stream::Messages => "cisco_etd",
+            Stream::Messages | Stream::Audit => "cisco_etd",
             Stream::Summary | Stream::Entitlement => "proofpoint_ser",
             Stream::Health => "health",
         };

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::LogExport;
 use crate::simulator::limiter::Limits;
 
 /// How links are told.
@@ -124,6 +125,7 @@ pub struct EtdOptions {
     pub longest_span: Duration,
     pub limits: Limits,
     pub quirks: Quirks,
+    pub log_export: LogExport,
 }
 
 impl Default for EtdOptions {
@@ -144,6 +146,7 @@ impl Default for EtdOptions {
             longest_span: Duration::from_secs(32 * DAY),
             limits: Limits::default(),
             quirks: Quirks::default(),
+            log_export: LogExport::default(),
         }
     }
 }

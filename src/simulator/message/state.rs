@@ -1,6 +1,8 @@
 //! What became of a message.
 
-use super::{Change, json};
+use serde_json::{Value, json};
+
+use super::{Change, json as text};
 use crate::simulator::{
     dice::Dice,
     timeline::timestamp,
@@ -74,12 +76,12 @@ impl State {
                     let (kind, severity, description) = TECHNIQUES[n];
                     let mut item =
                         format!(r#"{{"type":"{kind}","severity":{severity},"description":"#);
-                    json::text(description, &mut item);
+                    text::text(description, &mut item);
                     item.push('}');
                     item
                 })
                 .collect();
-            json::list(&techniques, order, out);
+            text::list(&techniques, order, out);
             out.push('}');
         }
         if let Some(Action { folder, at, auto }) = &self.action {
@@ -89,5 +91,56 @@ impl State {
                 timestamp(*at)
             );
         }
+    }
+
+    /// Puts what a `create` of the log export says of it into `line`.
+    pub(crate) fn log(&self, line: &mut Value) {
+        if !self.latest.is_empty() {
+            let category = if THREATS.contains(&self.latest) { self.latest } else { "" };
+            line["verdict"] = json!({
+                "verdict": self.latest,
+                "category": category,
+                "timestamp": timestamp(self.at).to_string(),
+            });
+        }
+        if let Some(action) = &self.action {
+            line["action"] = action.log();
+        }
+    }
+
+    /// What an `update` of the log export says of each difference to `before`.
+    pub(crate) fn log_since(&self, before: &Self) -> Vec<Value> {
+        let mut changes = Vec::new();
+        if (self.latest, self.at) != (before.latest, before.at) && !self.latest.is_empty()
+            || before.latest.is_empty() && !self.latest.is_empty()
+        {
+            let by = if self.manual { "user" } else { "automatic" };
+            let mut verdict = json!({
+                "verdict": self.latest,
+                "reclassifiedBy": by,
+                "timestamp": timestamp(self.at).to_string(),
+            });
+            if self.manual {
+                verdict["user"] = json!("84030496-cdb9-5e5f-b32a-a75116151d1d");
+            }
+            changes.push(json!({ "verdict": verdict }));
+        }
+        let moved = |state: &Self| state.action.as_ref().map(|action| (action.at, action.folder));
+        if let (Some(action), true) = (&self.action, moved(self) != moved(before)) {
+            changes.push(json!({ "action": action.log() }));
+        }
+        changes
+    }
+}
+
+impl Action {
+    fn log(&self) -> Value {
+        let by = if self.auto { "automatic" } else { "manual" };
+        json!({
+            "action": "move",
+            "folder": self.folder,
+            "remediatedBy": by,
+            "timestamp": timestamp(self.at).to_string(),
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{RETENTION, report, search, token};
+use super::{RETENTION, export, report, search, token};
 use crate::{
     domain::slice::Interval,
     fault::{Fault, Kind},
@@ -23,6 +23,7 @@ pub(super) enum Call {
     Token,
     Search { interval: Interval },
     Report { day: Interval },
+    Links { hours: Interval },
 }
 
 /// All that counts for the meaning of an answer.
@@ -50,6 +51,7 @@ pub(super) fn classify(refusal: &Refusal<'_>) -> Fault {
         Call::Token => token::NAME,
         Call::Search { .. } => search::NAME,
         Call::Report { .. } => report::NAME,
+        Call::Links { .. } => export::NAME,
     };
     let mut what = format!("{name} answered {}", refusal.status);
     let body = excerpt(refusal.body.trim());
@@ -82,6 +84,9 @@ fn meaning(refusal: &Refusal<'_>) -> (Kind, &'static str) {
         // Whether api_key or the region are wrong, searches tell.
         403 | 404 if matches!(call, Call::Report { .. }) => {
             (Kind::Refused, "not available to this tenant: `reconcile = false` stops asking")
+        }
+        403 | 404 if matches!(call, Call::Links { .. }) => {
+            (Kind::Refused, "no log export for this tenant: `log_export = false` stops asking")
         }
         403 if has("missingauthenticationtoken") => {
             (Kind::Auth, "the gateway does not know this path: check base_url")
@@ -121,6 +126,7 @@ const NOT_UNDERSTOOD: &str = "unabletodeserialize";
 fn bad_request(refusal: &Refusal<'_>) -> (Kind, &'static str) {
     let (interval, is_report) = match refusal.call {
         Call::Token => return (Kind::Auth, ""),
+        Call::Links { hours } => return bad_hours(refusal, hours),
         Call::Search { interval } => (interval, false),
         Call::Report { day } => (day, true),
     };
@@ -150,6 +156,21 @@ fn bad_request(refusal: &Refusal<'_>) -> (Kind, &'static str) {
         (Kind::TooEarly, "perhaps because the slice ends near to now")
     } else {
         (Kind::Refused, "")
+    }
+}
+
+/// The same of the log export, which takes whole hours that are over.
+fn bad_hours(refusal: &Refusal<'_>, hours: Interval) -> (Kind, &'static str) {
+    let has = |phrase| has_phrase(refusal.body, phrase);
+    if has(NOT_UNDERSTOOD) {
+        (Kind::Refused, "the vendor takes other names or values")
+    } else if !has("invaliddaterange") {
+        (Kind::Refused, "")
+    } else if refusal.now.duration_since(hours.start()) > export::RETENTION {
+        (Kind::PastRetention, "the log export reaches 30 days back")
+    } else {
+        // By its clock, which decides.
+        (Kind::TooEarly, "the last of the hours may not be over for the vendor")
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn config(base_url: String) -> config::CiscoEtd {
         page_size: 100,
         filter: Filter::default(),
         reconcile: true,
+        log_export: false,
     }
 }
 

@@ -17,7 +17,7 @@ pub(super) struct Batch {
 }
 
 /// The first hour that a stream still needs.
-pub(super) type Needed = [(StreamId, i64)];
+pub(in crate::store) type Needed = [(StreamId, i64)];
 
 impl Store {
     /// Forgets the records of streams before the first hour that each still needs; what is of that
@@ -29,7 +29,8 @@ impl Store {
         // Mostly there is nothing to forget, and whoever reads does not hold up the writer.
         for partition in self.read("forgettable", |view| expired(view, &needed))? {
             if self.read("forgettable", |view| is_unneeded(view, partition, &needed))? {
-                self.read_ahead(partition).await?;
+                let tables = ["ledger", "ledger_block"].map(|of| format!("{of}_{partition}"));
+                self.read_ahead(tables.into()).await?;
             }
             let step = || {
                 let needed = Arc::clone(&needed);
@@ -41,18 +42,18 @@ impl Store {
             };
             while step().await? {}
         }
-        Ok(())
+        self.forget_places(&needed).await
     }
 
-    /// Has the system fetch a partition from disk, where it has been for days. The writer, which is
-    /// to free its pages, would wait for each of them, and everybody else for the writer.
-    async fn read_ahead(&self, partition: Partition) -> Result<(), StoreError> {
+    /// Has the system fetch tables from disk, where they have been for days. The writer, which is
+    /// to free their pages, would wait for each of them, and everybody else for the writer.
+    pub(in crate::store) async fn read_ahead(&self, tables: Vec<String>) -> Result<(), StoreError> {
         let store = self.clone();
         let read = move || {
             store.read("read-ahead", |view| {
                 // Counting goes through the pages that freeing goes through, no others.
-                for table in ["ledger", "ledger_block"] {
-                    let sql = format!("SELECT count(*) FROM {table}_{partition} NOT INDEXED");
+                for table in &tables {
+                    let sql = format!("SELECT count(*) FROM {table} NOT INDEXED");
                     view.query_row(&sql, [], |_| Ok(()))?;
                 }
                 Ok(())

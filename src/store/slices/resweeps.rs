@@ -98,7 +98,7 @@ pub(super) fn plan(tx: &Connection, slice: SliceId, resweep: &Resweep) -> rusqli
     tx.prepare_cached(sql)?.execute(params![slice.0, after, narrow, page_size, due]).map(drop)
 }
 
-pub(super) fn millis(duration: Duration) -> i64 {
+pub(in crate::store) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 

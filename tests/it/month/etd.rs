@@ -46,7 +46,7 @@ async fn vendor(clock: &Arc<ManualClock>, messages: u64, days: u64) -> Simulatio
     Simulation::start(options).await.unwrap()
 }
 
-async fn month(
+pub(super) async fn month(
     seed: u64,
     clock: &Arc<ManualClock>,
     simulation: &Simulation,
@@ -76,7 +76,10 @@ struct Planned {
 }
 
 /// When each message is delivered.
-fn deliveries(clock: &ManualClock, simulation: &Simulation) -> BTreeMap<Uuid, Timestamp> {
+pub(super) fn deliveries(
+    clock: &ManualClock,
+    simulation: &Simulation,
+) -> BTreeMap<Uuid, Timestamp> {
     let now = clock.now();
     clock.set(begin() + hours(60 * 24));
     let all = simulation.truth().map(|message| (message.id, message.time)).collect();

@@ -16,8 +16,9 @@ pub(super) const DASHBOARDS: [&str; 2] = [
 ];
 
 /// The streams in docs/FIELDS.md, and their sourcetypes.
-const STREAMS: [(&str, &str); 4] = [
+const STREAMS: [(&str, &str); 5] = [
     ("messages", "cisco:etd:message"),
+    ("audit", "cisco:etd:audit"),
     ("summary", "proofpoint:ser:summary"),
     ("entitlement", "proofpoint:ser:entitlement"),
     ("health", "postrider:health"),

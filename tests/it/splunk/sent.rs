@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use postrider::app::Outcome;
 use serde_json::{Value, json};
-use wiremock::{Mock, MockServer, matchers::path};
+use wiremock::{
+    Mock, MockServer,
+    matchers::{path, path_regex},
+};
 
 use crate::{
     harness::{Home, hec},
@@ -92,13 +95,14 @@ async fn rounds(vendor: Vendor, bodies: &[String], splunk: &MockServer) {
     for (round, body) in (1..).zip(bodies) {
         let server = vendor.server("token.json").await;
         serve(vendor, &server, std::slice::from_ref(body)).await;
+        let log_export = if vendor == Vendor::Etd { audited(&server).await } else { "" };
         let now: Timestamp = after(round);
         let lag = now.duration_since(END.parse().unwrap()).as_secs();
         // Credentials that expire, and have been renewed by the last round.
         let expire = if usize::try_from(round).unwrap() < bodies.len() { 2 } else { 2000 };
         let extra = format!(
             "start = \"{START}\"\nslice = \"2h\"\nlag = \"{lag}s\"\nresweep = [{}]\n\
-             credentials_expire = {}\ntags = {{ tenant = \"acme\" }}",
+             credentials_expire = {}\ntags = {{ tenant = \"acme\" }}\n{log_export}",
             resweeps.join(", "),
             after(24 * expire)
         );
@@ -107,6 +111,19 @@ async fn rounds(vendor: Vendor, bodies: &[String], splunk: &MockServer) {
         home.configure(&[vendor.section(&server.uri(), &extra), sink]);
         assert_eq!(once_at(&home, now).await, Outcome::default());
     }
+}
+
+/// Serves the log export with the sample of audit lines; what has it read.
+async fn audited(server: &MockServer) -> &'static str {
+    let file = "/log_date%3D2026-11-20/hour%3D08/audit.jsonl";
+    let links =
+        json!({"data": {"message": [], "audit": [format!("{}{file}?X-Sig=1", server.uri())]}});
+    let links = answer(200, links.to_string());
+    Mock::given(path("/v1/logs/downloadLinks")).respond_with(links).mount(server).await;
+    let sample = Vendor::Etd.directory().with_file_name("etd_export").join("log_audit.ndjson");
+    let lines = answer(200, std::fs::read_to_string(sample).unwrap());
+    Mock::given(path_regex("audit.jsonl$")).respond_with(lines).mount(server).await;
+    "log_export = true"
 }
 
 /// Every message of the samples, changed ones among them, rows that are restated and vanish, the

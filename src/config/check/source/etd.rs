@@ -65,6 +65,7 @@ pub(super) fn etd(cx: &Context<'_>, path: &str, keys: EtdKeys, name: SourceName)
             page_size: keys.page_size.value?.0,
             filter: filter?,
             reconcile: keys.reconcile.value?,
+            log_export: keys.log_export.value?,
         }))
     })();
     let times = Times { lag: keys.lag.value, slice: keys.slice.value, start: keys.start };

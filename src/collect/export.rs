@@ -1,0 +1,370 @@
+//! The log export of an account, beside its search: hours are asked for when they are due, and their
+//! files read line by line. Where each file is read on stands in the store.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use jiff::{SignedDuration, Timestamp};
+use tracing::{info, warn};
+
+use super::collector::Collector;
+use crate::{
+    domain::slice::Pass,
+    failpoint::{self, Moment},
+    fault::{Fault, Kind},
+    source::{
+        Source,
+        cisco_etd::{
+            LogExport,
+            export::{
+                hours::{self, Ask, Due, Hour, Truncation, truncation},
+                links::{self, Link, LogType},
+            },
+        },
+        pace::metered,
+    },
+    store::{StoreError, export::Asked, slices::StreamId},
+};
+
+mod file;
+mod standing;
+mod told;
+mod trouble;
+
+use file::Reading;
+pub(crate) use standing::Healthy;
+
+/// No more lost hours are written down.
+const MOST_LOST: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// What a process remembers of its reading: losing it costs a call, and reading to where it was.
+#[derive(Default)]
+pub(super) struct Exporting {
+    work: Option<Work>,
+    /// Faults running.
+    attempts: u32,
+    not_before: Option<Timestamp>,
+    refused: bool,
+}
+
+impl Exporting {
+    fn waits(&self, now: Timestamp) -> Option<Exported> {
+        let until = self.not_before.filter(|until| now < *until)?;
+        Some(if self.refused { Exported::Refused(until) } else { Exported::Waits(until) })
+    }
+}
+
+/// Hours that are asked for together, and what is left to do for them.
+struct Work {
+    whole: Ask,
+    /// When they were asked for first: files that appear later are for another look.
+    began: Timestamp,
+    /// Calls to be made.
+    asks: VecDeque<Ask>,
+    /// Whose links these are.
+    asked: Option<Ask>,
+    files: VecDeque<(LogType, Link)>,
+    /// Whether a file was read since the links came.
+    read: bool,
+    /// Files that could not be read, which get a second try.
+    tried: HashSet<String>,
+    reading: Option<Reading>,
+    /// Why files may be missing.
+    gaps: BTreeMap<Hour, String>,
+    /// Types that did not come.
+    off: Option<String>,
+}
+
+impl Work {
+    fn new(whole: Ask, began: Timestamp) -> Self {
+        Self {
+            began,
+            asks: VecDeque::from([whole.clone()]),
+            whole,
+            asked: None,
+            files: VecDeque::new(),
+            read: false,
+            tried: HashSet::new(),
+            reading: None,
+            gaps: BTreeMap::new(),
+            off: None,
+        }
+    }
+
+    fn gap(&mut self, hours: impl IntoIterator<Item = Hour>, why: &str) {
+        for hour in hours {
+            self.gaps.entry(hour).or_insert_with(|| why.to_owned());
+        }
+    }
+}
+
+/// What a look at the log export led to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exported {
+    /// Nothing is due.
+    Nothing,
+    /// It is further than before.
+    Worked,
+    /// Something is due, and cannot be had before then.
+    Waits(Timestamp),
+    /// The same, and only a person can help.
+    Refused(Timestamp),
+    /// The whole source has to wait, and knows why.
+    Held,
+}
+
+/// Why a step of the work ended.
+enum Trouble {
+    Store(StoreError),
+    Vendor(Fault),
+    Held,
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::SpoolFull => Self::Held,
+            other => Self::Store(other),
+        }
+    }
+}
+
+enum Step {
+    Further,
+    /// Lines are in the store that were not.
+    Read,
+    /// All is read.
+    Done,
+}
+
+impl<S: Source> Collector<S> {
+    /// Whether the log export has anything to be asked for or read on.
+    pub(super) async fn export_is_due(&self, stream: StreamId) -> Result<bool, StoreError> {
+        if self.source.log_export().is_none() || !self.clock.is_confirmed() {
+            return Ok(false);
+        }
+        let work = self.memory.exporting.lock().await;
+        let due = || self.export_due(stream, self.clock.now());
+        Ok(work.work.is_some() || due()? != Due::default())
+    }
+
+    /// Reads the log export on: to its end, or until live collection is due.
+    pub(super) async fn export(&self, stream: StreamId) -> Result<Exported, StoreError> {
+        let Some(feed) = self.source.log_export() else { return Ok(Exported::Nothing) };
+        let mut exporting = self.memory.exporting.lock().await;
+        let mut exported = Exported::Nothing;
+        loop {
+            let now = self.clock.now();
+            if let Some(waits) = exporting.waits(now) {
+                return Ok(waits);
+            }
+            let interrupted = self.stop.is_cancelled() || self.activation.is_due();
+            if interrupted && exported == Exported::Worked {
+                return Ok(exported);
+            }
+            if self.stop.is_cancelled() {
+                return Ok(Exported::Held);
+            }
+            if exporting.work.is_none() {
+                exporting.work = self.next_work(stream, now).await?;
+            }
+            let Some(work) = exporting.work.as_mut() else { return Ok(exported) };
+            let step = self.advance(&feed, stream, work).await;
+            if step.is_ok() {
+                exported = Exported::Worked;
+            }
+            // That links come says nothing of the files: each try is a call.
+            if matches!(step, Ok(Step::Read | Step::Done)) {
+                exporting.attempts = 0;
+            }
+            match step {
+                Ok(Step::Further | Step::Read) => {}
+                Ok(Step::Done) => {
+                    if let Some(work) = exporting.work.take() {
+                        self.finish(stream, work).await?;
+                    }
+                }
+                Err(Trouble::Store(error)) => {
+                    exporting.work = None;
+                    return Err(error);
+                }
+                Err(Trouble::Held) => return Ok(Exported::Held),
+                Err(Trouble::Vendor(fault)) => {
+                    let work = exporting.work.take();
+                    return self.not_exported(stream, &mut exporting, work, &fault).await;
+                }
+            }
+        }
+    }
+
+    /// What is to be asked for now.
+    fn export_due(&self, stream: StreamId, now: Timestamp) -> Result<Due, StoreError> {
+        let known = self.store.export_hours(stream)?;
+        let from = if let Some(first) = known.keys().next() {
+            Hour(*first)
+        } else {
+            let Some(frontier) = self.store.frontier(stream)? else { return Ok(Due::default()) };
+            // What was never collected is not told of, and what the export no longer has was never
+            // expected of it.
+            let before = |at: Timestamp| at.checked_sub(SignedDuration::from_secs(1));
+            let reach = now.checked_sub(hours::RETENTION).unwrap_or(Timestamp::MIN);
+            Hour::of(before(frontier.from).unwrap_or(frontier.from)).max(Hour::of(reach)).next()
+        };
+        let asked = |(hour, asked): (i64, Asked)| (Hour(hour), asked.at);
+        let asked = known.into_iter().map(asked).collect();
+        Ok(hours::due(from, &asked, &LogType::ALL, now))
+    }
+
+    async fn next_work(
+        &self,
+        stream: StreamId,
+        now: Timestamp,
+    ) -> Result<Option<Work>, StoreError> {
+        let Due { asks, lost } = self.export_due(stream, now)?;
+        if let Some(lost) = lost {
+            let source = &self.config.name;
+            warn!(%source, %lost, "the log export no longer has these hours: their changes are \
+                left to the last resweep");
+            let oldest = now.checked_sub(MOST_LOST).map_or(lost.start(), |at| at.max(lost.start()));
+            let known = self.store.export_hours(stream)?;
+            let hours = Hour::of(oldest).0..Hour::of(lost.end()).0;
+            let why = "past what the log export reaches back: 30 days".to_owned();
+            let hours = hours.filter(|hour| !known.contains_key(hour));
+            let hours = hours.map(|hour| (hour, Some(why.clone()))).collect();
+            self.store.export_asked(stream, hours, now).await?;
+        }
+        Ok(asks.into_iter().next().map(|ask| Work::new(ask, now)))
+    }
+
+    /// One call, one file begun, or some of its lines.
+    async fn advance(
+        &self,
+        feed: &LogExport<'_>,
+        stream: StreamId,
+        work: &mut Work,
+    ) -> Result<Step, Trouble> {
+        if let Some(reading) = &mut work.reading {
+            match self.read_lines(reading).await {
+                Ok(false) => return Ok(Step::Read),
+                Ok(true) => {
+                    work.reading = None;
+                    return Ok(Step::Read);
+                }
+                Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
+                    if let Some(Reading { log_type, link, hour, .. }) = work.reading.take() {
+                        self.leave_out(work, log_type, link, hour, &fault);
+                    }
+                }
+                Err(trouble) => {
+                    // What was read is perhaps not in the store, which knows where to go on.
+                    if let Some(Reading { log_type, link, .. }) = work.reading.take() {
+                        work.files.push_front((log_type, link));
+                    }
+                    return Err(trouble);
+                }
+            }
+            work.reading = None;
+            return Ok(Step::Further);
+        }
+        if let Some((log_type, link)) = work.files.pop_front() {
+            let hour = link.hour.unwrap_or(work.whole.first);
+            match self.open_file(feed, stream, log_type, &link, hour).await {
+                Ok(reading) => {
+                    work.read |= reading.is_some();
+                    work.reading = reading;
+                }
+                Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
+                    self.leave_out(work, log_type, link, hour, &fault);
+                }
+                // Files before it took longer than links are good for.
+                Err(Trouble::Vendor(fault))
+                    if fault.kind == Kind::PageTokenRejected && work.read =>
+                {
+                    work.files.clear();
+                    work.asks.extend(work.asked.take());
+                }
+                Err(trouble) => return Err(trouble),
+            }
+            return Ok(Step::Further);
+        }
+        let Some(ask) = work.asks.pop_front() else { return Ok(Step::Done) };
+        let asked = self.ask(feed, work, ask.clone()).await;
+        if asked.is_err() {
+            work.asks.push_front(ask);
+        }
+        asked.map(|()| Step::Further)
+    }
+
+    /// A file that cannot be read is tried once more, before the others, which are later; and then
+    /// with each look for late files.
+    fn leave_out(&self, work: &mut Work, log_type: LogType, link: Link, hour: Hour, fault: &Fault) {
+        if work.tried.insert(link.file.clone()) {
+            work.files.push_front((log_type, link));
+            return;
+        }
+        let error = fault.chain();
+        warn!(source = %self.config.name, error, "a file of the log export cannot be read");
+        work.gap([hour], &error);
+    }
+
+    /// Asks for links: one call.
+    async fn ask(&self, feed: &LogExport<'_>, work: &mut Work, ask: Ask) -> Result<(), Trouble> {
+        if self.spent(Pass::Live, self.clock.now()).await? {
+            return Err(Trouble::Held);
+        }
+        let flight = self.memory.spending.fly();
+        failpoint::pass(failpoint::FETCH, Moment::Before).await;
+        let (answer, taken) = metered(feed.links(&ask)).await;
+        failpoint::pass(failpoint::FETCH, Moment::After).await;
+        let calls = self.bill(Pass::Live, taken.calls, self.clock.now());
+        self.store.count_calls(calls).await?;
+        drop(flight);
+        let links::Links { mut of, received, warnings } = answer.map_err(Trouble::Vendor)?;
+        for warning in &warnings {
+            warn!(source = %self.config.name, "{warning}");
+        }
+        let off: Vec<LogType> = ask.types.iter().copied().filter(|t| !of.contains_key(t)).collect();
+        if !off.is_empty() {
+            let why = links::switched_off(&off);
+            work.gap(ask.hours(), &why);
+            work.off = Some(why);
+        }
+        for (log_type, count) in received {
+            match truncation(&ask, log_type, count) {
+                Truncation::Whole => {}
+                Truncation::Narrower(asks) => {
+                    work.asks.extend(asks);
+                    of.remove(&log_type);
+                }
+                Truncation::Gap(_, why) => {
+                    warn!(source = %self.config.name, "{why}");
+                    work.gap([ask.first], &why);
+                }
+            }
+        }
+        let files = of
+            .into_iter()
+            .flat_map(|(log_type, links)| links.into_iter().map(move |link| (log_type, link)));
+        work.files = files.collect();
+        (work.asked, work.read) = (Some(ask), false);
+        Ok(())
+    }
+
+    /// Writes down that the hours were asked for.
+    async fn finish(&self, stream: StreamId, mut work: Work) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for hour in work.whole.hours() {
+            let files = self.store.export_files(stream, hour.0)?;
+            let left_out: u64 = files.values().map(|position| position.left_out).sum();
+            if left_out > 0 {
+                let why = format!("lines of the log export that are none, or too long: {left_out}");
+                work.gap([hour], &why);
+            }
+        }
+        let hours = work.whole.hours().map(|hour| (hour.0, work.gaps.remove(&hour))).collect();
+        self.store.export_asked(stream, hours, work.began).await?;
+        self.store.tell_export_trouble(stream, work.off, now).await?;
+        info!(source = %self.config.name, from = %work.whole.first, to = %work.whole.end,
+            "the log export was read");
+        Ok(())
+    }
+}

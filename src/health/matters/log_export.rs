@@ -1,0 +1,24 @@
+//! What stands in the way of a log export.
+
+use crate::{
+    config,
+    domain::{severity::Severity, slice::Stream},
+    health::matter::{Kind, Matter},
+    store::health::Facts,
+};
+
+/// Changes are found later meanwhile: by the resweeps, which are made again.
+pub(super) fn matter(source: &config::Source, facts: &Facts) -> Option<Matter> {
+    if !source.vendor.streams().contains(&Stream::Audit) {
+        return None;
+    }
+    let name = &source.name;
+    let (trouble, since) = facts.exports.get(name.as_str())?;
+    let message = format!(
+        "The log export of the source {name} cannot be read: {trouble}. Until it can, changes of \
+         messages are found by resweeps."
+    );
+    let kind = (Kind::LogExport, "not_read");
+    let matter = Matter::new(name, "log_export", kind, Severity::Warning, message);
+    Some(matter.since(*since).with("error", trouble.as_str()))
+}
