@@ -20,6 +20,7 @@ pub mod cisco_etd;
 pub mod pace;
 pub mod places;
 pub mod proofpoint_ser;
+pub mod proofpoint_ser_admin;
 
 pub(crate) use proofpoint_ser::summary_row;
 

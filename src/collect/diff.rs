@@ -113,12 +113,12 @@ fn tallies(first: &[(Timestamp, String)]) -> Vec<Tally> {
 }
 
 /// Where the ledger files a record. What has no time of its own is filed with the slice's hour, as
-/// slices are split; the licence, which never ages, apart.
+/// slices are split; what never ages, the licence and relay users, apart.
 fn key(record: &Record, context: Context<'_>) -> Key {
     let hour = |at: Timestamp| at.as_second().div_euclid(3600);
     match (record.stream, record.time) {
         (Stream::Messages, Some(time)) => Key::at(time, &record.id),
-        (Stream::Entitlement, _) => Key::new(0, &record.id),
+        (Stream::Entitlement | Stream::RelayUsers, _) => Key::new(0, &record.id),
         (_, time) => Key::new(hour(time.unwrap_or(context.slice.start())), &record.id),
     }
 }

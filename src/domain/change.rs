@@ -60,11 +60,10 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
         };
     };
     let names = fingerprint::changed(&known.members, &record.fingerprint.members);
-    let roots = record.watched_roots();
     let previous = names
         .iter()
-        .filter(|name| roots.contains(&name[0]))
-        .map(|name| (name.join("."), lookup(&known.watched, name)))
+        .filter(|name| record.watches(name[0]))
+        .map(|name| (name.join("."), former(record, known, name)))
         .collect();
     let changed: Vec<String> = names.iter().map(|name| name.join(".")).collect();
     let before = counters(record).map(|_| KnownRow::read(&known.watched).counters());
@@ -77,8 +76,10 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
         None => record.watched.clone(),
     };
     let time = match record.facts {
-        Facts::SummaryRow { window, .. } => window.start(),
-        Facts::Message { .. } | Facts::Entitlement => moved(record, &changed).unwrap_or(now),
+        Facts::SummaryRow { window, .. } | Facts::Report { window, .. } => window.start(),
+        Facts::Message { .. } | Facts::Entitlement | Facts::RelayUser { .. } => {
+            moved(record, &changed).unwrap_or(now)
+        }
     };
     let number = known.revision.saturating_add(1);
     Revision { number, change: Change::Changed, changed, previous, delta, time, watched }
@@ -134,8 +135,8 @@ pub fn vanish(known: &Known) -> Option<(Revision, Identity)> {
 
 fn counters(record: &Record) -> Option<&Counters> {
     match &record.facts {
-        Facts::SummaryRow { counters, .. } => Some(counters),
-        Facts::Message { .. } | Facts::Entitlement => None,
+        Facts::SummaryRow { counters, .. } | Facts::Report { counters, .. } => Some(counters),
+        Facts::Message { .. } | Facts::Entitlement | Facts::RelayUser { .. } => None,
     }
 }
 
@@ -147,6 +148,14 @@ fn moved(record: &Record, changed: &[String]) -> Option<Timestamp> {
     };
     let moved = record.stamps.iter().filter(|(path, _)| changed.iter().any(|n| touches(path, n)));
     moved.map(|(_, at)| *at).max()
+}
+
+/// The value that a member had. A report's counters stand at its top, and are remembered by name.
+fn former(record: &Record, known: &Known, name: &[&str]) -> Box<RawValue> {
+    match record.facts {
+        Facts::Report { .. } => lookup(&known.watched, &[&["status"], name].concat()),
+        _ => lookup(&known.watched, name),
+    }
 }
 
 /// The value at `path` in `json`; `null` where there is none.

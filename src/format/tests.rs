@@ -124,6 +124,9 @@ fn every_stream_has_its_sourcetype() {
         "cisco:etd:message",
         "proofpoint:ser:summary",
         "proofpoint:ser:entitlement",
+        "proofpoint:ser:usage",
+        "proofpoint:ser:failure",
+        "proofpoint:ser:relay_user",
         "postrider:health",
     ];
     assert_eq!(types, expected);

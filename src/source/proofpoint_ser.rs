@@ -33,8 +33,8 @@ mod blocks;
 mod entitlement;
 #[cfg(feature = "testing")]
 pub(super) mod fuzzing;
-mod names;
-mod number;
+pub(super) mod names;
+pub(super) mod number;
 mod refusal;
 mod row;
 mod summary;

@@ -55,6 +55,12 @@ pub(in crate::format) fn severity(view: &View<'_>) -> u8 {
                 _ => 1,
             }
         }
+        Stream::Usage => 1,
+        Stream::Failures => 3,
+        Stream::RelayUsers => match view.text("status").as_deref() {
+            Some("revoked" | "invalid" | "expired") => 5,
+            _ => 3,
+        },
         Stream::Health => match view.text("severity").as_deref() {
             Some("critical") => 10,
             Some("error") => 8,

@@ -76,6 +76,7 @@ fn all_events() -> Vec<Event> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vendors");
     let mut events = each_kind();
     events.push(samples::changed());
+    events.extend(samples::ser_admin());
     let ended = json!({"kind": "gap", "state": "closed", "ended": "2026-11-21T11:00:00Z"});
     events.push(samples::event(Stream::Health, &ended, &json!({})));
     let usage = json!({"usage": {"share": 0.5, "burn_rate_30d": 7}});
