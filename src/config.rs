@@ -106,7 +106,11 @@ pub struct Source {
 pub enum Vendor {
     CiscoEtd(CiscoEtd),
     ProofpointSer(ProofpointSer),
+    ProofpointSerAdmin(ProofpointSerAdmin),
 }
+
+/// `failures` comes with the days of `usage`; `relay_users` has slices of its own.
+const SER_ADMIN: [Stream; 3] = [Stream::Usage, Stream::Failures, Stream::RelayUsers];
 
 impl Vendor {
     /// The `type` of the configuration and the event's `vendor`.
@@ -114,6 +118,7 @@ impl Vendor {
         match self {
             Self::CiscoEtd(_) => "cisco_etd",
             Self::ProofpointSer(_) => "proofpoint_ser",
+            Self::ProofpointSerAdmin(_) => "proofpoint_ser_admin",
         }
     }
 
@@ -122,6 +127,7 @@ impl Vendor {
         match self {
             Self::CiscoEtd(_) => &[Stream::Messages],
             Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
+            Self::ProofpointSerAdmin(_) => &SER_ADMIN,
         }
     }
 }
@@ -149,6 +155,21 @@ pub struct ProofpointSer {
     pub summary_path: String,
     pub client_id: String,
     pub client_secret: Secret,
+}
+
+#[derive(Debug, Clone)]
+pub struct ProofpointSerAdmin {
+    /// Where reports are asked for; without a trailing slash, as the next.
+    pub reporting_url: String,
+    /// Where relay users are.
+    pub relay_config_url: String,
+    pub token_url: String,
+    pub client_id: String,
+    pub client_secret: Secret,
+    /// Whether the stream `failures` is collected.
+    pub failures: bool,
+    /// Whether the stream `relay_users` is collected.
+    pub relay_users: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -131,7 +131,7 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
         config::Vendor::CiscoEtd(etd) if etd.reconcile => {
             lines.push(single(What::Reconciliation, RECONCILIATION));
         }
-        config::Vendor::CiscoEtd(_) => {}
+        config::Vendor::CiscoEtd(_) | config::Vendor::ProofpointSerAdmin(_) => {}
         config::Vendor::ProofpointSer(_) => lines.push(single(What::Survey, SURVEY)),
     }
     let calls = lines.iter().map(|line| line.calls).sum();
@@ -171,6 +171,7 @@ fn page_size(source: &config::Source) -> Option<u32> {
     match &source.vendor {
         config::Vendor::CiscoEtd(etd) => Some(etd.page_size),
         config::Vendor::ProofpointSer(_) => None,
+        config::Vendor::ProofpointSerAdmin(_) => Some(100),
     }
 }
 

@@ -141,7 +141,7 @@ fn plan(
         None => None,
     };
     let (records, records_from) = match (&source.vendor, args.records_per_day, seen) {
-        (Vendor::ProofpointSer(_), given, seen) => {
+        (Vendor::ProofpointSer(_) | Vendor::ProofpointSerAdmin(_), given, seen) => {
             (given.or(seen).unwrap_or_default(), RecordsFrom::Irrelevant)
         }
         (_, Some(given), _) => (given, RecordsFrom::CommandLine),

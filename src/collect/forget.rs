@@ -50,13 +50,18 @@ impl Task for Forgetter {
         self.store.forget_slices(before(SLICES)).await?;
         let mut needed = Vec::new();
         for source in &self.sources {
-            // The licence never ages: its stream is not among those that forget.
-            for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
+            // The licence and relay users never age: their streams are not among those that forget.
+            // What is fetched with the first stream's slices is done when they are.
+            let Some(first) = source.vendor.streams().first() else { continue };
+            let Some(sliced) = self.store.find_stream(&source.name, *first)? else { continue };
+            let ages =
+                |stream: &&Stream| !matches!(stream, Stream::Entitlement | Stream::RelayUsers);
+            for stream in source.vendor.streams().iter().filter(ages) {
                 let Some(id) = self.store.find_stream(&source.name, *stream)? else { continue };
                 let rows = if *stream == Stream::Summary { ROWS } else { Duration::ZERO };
                 let keep = memory(source).max(rows);
                 // What is still to be fetched may return what was fetched before.
-                let Some(done) = self.store.done_to(id)? else { continue };
+                let Some(done) = self.store.done_to(sliced)? else { continue };
                 let hour = done.min(before(keep)).as_second().div_euclid(3600);
                 needed.push((id, hour));
             }

@@ -209,8 +209,8 @@ fn stream_report(
     shown: Span,
     now: Timestamp,
 ) -> StreamReport {
-    // An answer of Proofpoint has whole hours.
-    let aligned = matches!(source.vendor, Vendor::ProofpointSer(_));
+    // An answer of Proofpoint has whole hours, or days.
+    let aligned = !matches!(source.vendor, Vendor::CiscoEtd(_));
     // What no activation has asked for yet is not missing.
     let asked = source.schedule.last_before(now);
     let due = plan::due(source.lag, source.slice, aligned, asked);

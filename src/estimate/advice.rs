@@ -65,7 +65,7 @@ fn fewer_resweeps(source: &Source) -> Kind {
 }
 
 fn narrow_resweeps(source: &Source) -> Kind {
-    if matches!(source.vendor, Vendor::ProofpointSer(_)) {
+    if !matches!(source.vendor, Vendor::CiscoEtd(_)) {
         return Vec::new();
     }
     let narrow = |step: &Resweep| Resweep {

@@ -114,7 +114,9 @@ pub fn expected(config: &config::Source, now: Timestamp) -> Timestamp {
     let step = match &config.vendor {
         Vendor::CiscoEtd(_) => 1,
         // Whole hours, or whatever a slice is.
-        Vendor::ProofpointSer(_) => i64::try_from(config.slice.as_secs()).unwrap_or(1).max(1),
+        Vendor::ProofpointSer(_) | Vendor::ProofpointSerAdmin(_) => {
+            i64::try_from(config.slice.as_secs()).unwrap_or(1).max(1)
+        }
     };
     Timestamp::from_second(due - due.rem_euclid(step)).unwrap_or(Timestamp::MIN)
 }

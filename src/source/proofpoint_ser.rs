@@ -35,12 +35,12 @@ mod entitlement;
 pub(super) mod fuzzing;
 pub(super) mod names;
 pub(super) mod number;
-mod refusal;
+pub(super) mod refusal;
 mod row;
 mod summary;
 mod survey;
 mod terms;
-mod token;
+pub(super) mod token;
 
 pub(crate) use row::summary_row;
 #[cfg(test)]

@@ -120,7 +120,7 @@ async fn etd_day(messages: u32, begin: Timestamp, every: Duration, extra: &str) 
     let plan = estimate::day(&config, messages.into(), begin);
     let mut run = start(&config, &clock, home, |source| match source {
         AnySource::Etd(source) => Some(source),
-        AnySource::Ser(_) => None,
+        AnySource::Ser(_) | AnySource::SerAdmin(_) => None,
     });
     run.tick(begin).await;
     let counted = || simulation.stats().etd.calls.values().sum::<u64>();
@@ -165,7 +165,7 @@ async fn a_day_of_ser_is_predicted() {
     let plan = estimate::day(&config, 0, begin);
     let mut run = start(&config, &clock, home, |source| match source {
         AnySource::Ser(source) => Some(source),
-        AnySource::Etd(_) => None,
+        AnySource::Etd(_) | AnySource::SerAdmin(_) => None,
     });
     run.tick(begin).await;
     let counted = || simulation.stats().ser.calls.values().sum::<u64>();

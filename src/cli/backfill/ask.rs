@@ -95,6 +95,7 @@ fn limits(source: &config::Source, clock: &Arc<dyn Clock>) -> anyhow::Result<Lim
     Ok(match app::source(source, &pace, clock)? {
         AnySource::Etd(source) => source.limits(),
         AnySource::Ser(source) => source.limits(),
+        AnySource::SerAdmin(source) => source.days().limits(),
     })
 }
 

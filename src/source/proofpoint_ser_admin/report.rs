@@ -313,5 +313,13 @@ pub(super) fn follow_ups(record: &Record) -> Option<(UserId, Vec<Report>)> {
     Some((UserId::new(&user.id)?, wanted))
 }
 
+/// The name of the relay user that a row is about.
+pub(super) fn user_name(record: &Record) -> Option<String> {
+    match &record.facts {
+        Facts::Report { user: Some(user), .. } => user.name.clone(),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests;
