@@ -9,9 +9,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     clock::Clock,
     collect::budget::{self, Expected},
-    config::Config,
+    config::{Config, Vendor},
     domain::{name::SourceName, slice::Stream},
-    store::{Store, StoreError, budget::day, spool::NewEvent},
+    source::proofpoint_ser_admin::Standing,
+    store::{Store, StoreError, budget::day, ledger::Key, spool::NewEvent},
     supervisor::{Step, Task},
 };
 
@@ -67,6 +68,15 @@ impl Watch {
         }
         let mut matters = matters::all(&self.config, &facts, &held, &said, now);
         matters.extend(matters::clock::matter(self.clock.off()));
+        for (name, source) in &self.config.sources {
+            let Vendor::ProofpointSerAdmin(admin) = &source.vendor else { continue };
+            let stream = self.store.find_stream(name, Stream::RelayUsers)?;
+            let Some(stream) = stream.filter(|_| admin.relay_users) else { continue };
+            let known = self.store.recall_hour(stream, Key::NEVER_AGES)?;
+            let users: Vec<Standing> =
+                known.iter().filter_map(|(_, _, known)| Standing::read(&known.watched)).collect();
+            matters.extend(matters::relay_users::matters(name, &users, now));
+        }
         let turns = turns::turns(&said, matters, now);
         if turns.is_empty() {
             return Ok(0);

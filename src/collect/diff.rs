@@ -118,7 +118,7 @@ fn key(record: &Record, context: Context<'_>) -> Key {
     let hour = |at: Timestamp| at.as_second().div_euclid(3600);
     match (record.stream, record.time) {
         (Stream::Messages, Some(time)) => Key::at(time, &record.id),
-        (Stream::Entitlement | Stream::RelayUsers, _) => Key::new(0, &record.id),
+        (Stream::Entitlement | Stream::RelayUsers, _) => Key::new(Key::NEVER_AGES, &record.id),
         (_, time) => Key::new(hour(time.unwrap_or(context.slice.start())), &record.id),
     }
 }

@@ -22,6 +22,7 @@ mod collecting;
 mod dead_letters;
 mod gaps;
 mod licence;
+pub(super) mod relay_users;
 mod sinks;
 
 /// All matters. `held` is what sources hold back; `said` is what is known from before: some are only closed by what was said.

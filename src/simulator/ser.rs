@@ -1,5 +1,6 @@
 //! Proofpoint Secure Email Relay: the token and summary endpoints.
 
+mod admin_api;
 mod rows;
 mod shape;
 
@@ -103,6 +104,17 @@ impl Ser {
                 let endpoint = "GET /v1/sercustomer/report/summary";
                 self.desk.call(endpoint, applies, refuse, || self.summary(parts))
             }
+            (method, path) if admin_api::endpoint(method, path).is_some() => {
+                let endpoint = admin_api::endpoint(method, path).unwrap_or_default();
+                let applies = |kind| kind != FaultKind::PageTokenExpired;
+                self.desk.call(&endpoint, applies, refuse, || {
+                    if self.knows(parts) {
+                        admin_api::answer(self, parts, body)
+                    } else {
+                        refuse(Refusal::TokenExpired)
+                    }
+                })
+            }
             _ => self.desk.call("other", |_| false, refuse, || Answer::text(404, "Not Found")),
         }
     }
@@ -136,13 +148,18 @@ impl Ser {
         Answer::value(200, &body)
     }
 
-    fn summary(&self, parts: &Parts) -> Answer {
-        let now = self.desk.now();
+    /// Whether a request's token is one that was given and is still good.
+    fn knows(&self, parts: &Parts) -> bool {
         let bearer = parts.headers.get("authorization").and_then(|text| text.to_str().ok());
         let known = bearer
             .and_then(|text| text.strip_prefix("Bearer "))
             .and_then(|token| locked(&self.tokens).get(token).copied());
-        if known.is_none_or(|until| until <= now) {
+        known.is_some_and(|until| until > self.desk.now())
+    }
+
+    fn summary(&self, parts: &Parts) -> Answer {
+        let now = self.desk.now();
+        if !self.knows(parts) {
             return refuse(Refusal::TokenExpired);
         }
         let query = parts.uri.query().unwrap_or_default();

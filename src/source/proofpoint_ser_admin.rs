@@ -25,6 +25,8 @@ mod relay_user;
 mod relay_users;
 mod report;
 
+pub(crate) use relay_user::Standing;
+
 /// One SER customer. Its streams are sliced differently, so that it is two sources of pages.
 pub struct ProofpointSerAdmin(Arc<Account>);
 

@@ -31,6 +31,9 @@ impl Key {
     /// Filed by its hour alone.
     const NO_SECOND: u16 = u16::MAX;
 
+    /// The hour under which is filed what has no time of its own and is never forgotten.
+    pub const NEVER_AGES: i64 = 0;
+
     pub fn new(hour: i64, record_id: &str) -> Self {
         let mut id = [0; 16];
         id[2..].copy_from_slice(&blake3::hash(record_id.as_bytes()).as_bytes()[..14]);

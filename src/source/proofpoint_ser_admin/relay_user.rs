@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
 use serde_json::value::RawValue;
 
 use super::{ask::UserId, credentials};
@@ -12,7 +13,10 @@ use crate::{
         record::{Facts, Record},
         slice::Stream,
     },
-    source::text::{excerpt, filled, is_nothing, member, one_line, renamed, text_or_json},
+    source::{
+        text::{excerpt, filled, is_nothing, member, one_line, renamed, text_or_json},
+        when::When,
+    },
 };
 
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -75,6 +79,32 @@ pub(super) fn read(
         stamps: Vec::new(),
         verdict: None,
     })
+}
+
+/// What a relay user's record says of its SMTP credentials.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) id: String,
+    pub(crate) name: Option<String>,
+    /// Lower case: `active`, `disabled`, `expired`, `revoked`, `invalid`.
+    pub(crate) status: Option<String>,
+    /// When they expire; of a day its beginning, as the vendor does not say more.
+    pub(crate) expires: Option<Timestamp>,
+}
+
+impl Standing {
+    /// Reads a record's JSON.
+    pub(crate) fn read(json: &str) -> Option<Self> {
+        let members = fingerprint::object_of(json)?;
+        let text = |name| member(&members, name).and_then(filled).map(Cow::into_owned);
+        let expires = member(&members, "credentialExpirationDate");
+        Some(Self {
+            id: own_id(&members)?,
+            name: text("name"),
+            status: text("status").map(|status| status.to_lowercase()),
+            expires: expires.and_then(|at| When::read(&text_or_json(at))?.start()),
+        })
+    }
 }
 
 /// The vendor's id; the name where there is none.
@@ -148,6 +178,18 @@ mod tests {
             [known("limits.messagesPer1Hour", "1"), known("status", "\"active\"")]
         );
         assert_eq!((revision.time, revision.delta.is_none()), (now, true));
+    }
+
+    #[test]
+    fn a_standing_is_read_from_the_record() {
+        let list = sample("ser_admin", "relay_users.json");
+        let list = envelope::open(&list).unwrap();
+        let read = |row| read(row, None, &mut Vec::new()).unwrap().watched;
+        let first = Standing::read(&read(list.rows[0])).unwrap();
+        assert_eq!(first.name.as_deref(), Some("sap-billing"));
+        assert_eq!(first.expires, Some(at("2027-01-31T00:00:00Z")));
+        let second = Standing::read(&read(list.rows[1])).unwrap();
+        assert_eq!((second.status.as_deref(), second.expires), (Some("expired"), None));
     }
 
     #[test]
