@@ -19,7 +19,7 @@ use crate::{
     rest::Rest,
     schedule::{self, Activation},
     sink::{Sink, private::Private},
-    source::{Source, pace::Pace, places::Places},
+    source::{Source, pace::Pace, places::Places, proofpoint_ser_admin::RelayUsers},
     store::{Store, budget::day},
     supervisor::{Stop, Supervisor, Until},
 };
@@ -58,7 +58,7 @@ impl Parts {
                 let days = self.collect(config, source.days(), pace.clone(), max_spool);
                 let users = source
                     .relay_users()
-                    .map(|users| self.collect(&users.hourly(config), users, pace, max_spool));
+                    .map(|users| self.collect(&RelayUsers::hourly(config), users, pace, max_spool));
                 Ok(std::iter::once(days).chain(users).collect())
             }
         }

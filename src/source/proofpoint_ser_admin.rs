@@ -9,7 +9,6 @@ use std::{fmt, sync::Arc};
 
 use account::Account;
 use days::DayReports;
-use relay_users::RelayUsers;
 
 use super::{bearer::Tokens, pace::Pace};
 use crate::{clock::Clock, config, http};
@@ -26,6 +25,7 @@ mod relay_users;
 mod report;
 
 pub(crate) use relay_user::Standing;
+pub use relay_users::RelayUsers;
 
 /// One SER customer. Its streams are sliced differently, so that it is two sources of pages.
 pub struct ProofpointSerAdmin(Arc<Account>);

@@ -60,7 +60,8 @@ pub(super) fn answer(ser: &Ser, parts: &Parts, body: &[u8]) -> Answer {
             "GET /v1/relay-users" => {
                 let bound = |end: &str| parameter(query, &format!("updated_date[{end}]"));
                 let since = bound("gte").is_none_or(|day| day.as_str() <= UPDATED);
-                let until = bound("lte").is_none_or(|day| day.as_str() >= &UPDATED[..10]);
+                let until = bound("lte")
+                    .is_none_or(|day| UPDATED.starts_with(day.as_str()) || day.as_str() >= UPDATED);
                 let all = if since && until { users(ser) } else { Vec::new() };
                 let users: Vec<Value> = all.iter().map(listed).collect();
                 Answer::value(200, &paged(&users, page))
@@ -232,7 +233,7 @@ fn users(ser: &Ser) -> Vec<Value> {
 /// In December of the year that `now` is in, or of the next.
 fn expiry(now: Timestamp, number: usize) -> String {
     let year = now.to_zoned(TimeZone::UTC).year();
-    format!("{}-12-10", if number % 2 == 0 { year } else { year + 1 })
+    format!("{}-12-10", if number.is_multiple_of(2) { year } else { year + 1 })
 }
 
 fn listed(user: &Value) -> Value {

@@ -32,7 +32,7 @@ pub struct RelayUsers(pub(super) Arc<Account>);
 impl RelayUsers {
     /// The source's configuration for this stream: what is so now has no past to collect, and is not
     /// read again. A day back, so that the first run reads all once.
-    pub fn hourly(&self, source: &config::Source) -> config::Source {
+    pub fn hourly(source: &config::Source) -> config::Source {
         config::Source {
             slice: HOUR,
             lag: Duration::ZERO,
@@ -94,12 +94,11 @@ impl Source for RelayUsers {
                 Some(id) => self.details(&id).await?,
                 None => None,
             };
-            match relay_user::read(row, details.as_deref(), &mut page.warnings) {
-                Some(record) => page.records.push(record),
-                None => {
-                    let text = excerpt(row.get());
-                    page.warnings.push(format!("not a relay user and not collected: {text}"));
-                }
+            if let Some(record) = relay_user::read(row, details.as_deref(), &mut page.warnings) {
+                page.records.push(record);
+            } else {
+                let text = excerpt(row.get());
+                page.warnings.push(format!("not a relay user and not collected: {text}"));
             }
         }
         page.next = goes_on.then(|| (sheet.number * u64::from(size)).to_string());
