@@ -21,7 +21,7 @@ pub mod matter;
 pub mod matters;
 pub mod state;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod turns;

@@ -14,7 +14,13 @@ use crate::{
         state::{self, Progress},
         turns,
     },
-    store::{Store, budget::day, conditions::Party, dead_letters::Pile, spool},
+    store::{
+        Store,
+        budget::day,
+        conditions::{Party, State},
+        dead_letters::Pile,
+        spool,
+    },
 };
 
 mod health;
@@ -35,6 +41,9 @@ pub struct Status {
     pub spool: spool::Size,
     /// Bytes at which collecting pauses.
     pub max_spool: u64,
+    /// Whether a source waits for room. Room is kept free, so sizes do not tell.
+    #[serde(skip)]
+    pub spool_full: bool,
     /// When the oldest event of the spool was made.
     pub oldest_spooled_at: Option<Timestamp>,
     /// What needs attention, the worst first: the matters that the stream `health` has told and
@@ -130,11 +139,12 @@ pub fn gather(
 ) -> anyhow::Result<Status> {
     let streams = store.streams()?;
     let mut usages = store.usages()?;
-    let mut sources = Vec::new();
+    let (mut sources, mut spool_full) = (Vec::new(), false);
     for (name, source) in &config.sources {
         let sliced = source.vendor.streams().first().copied();
         let seen = streams.iter().find(|s| s.source == name.as_str() && Some(s.stream) == sliced);
         let condition = store.condition(Party::Source(name.as_str()))?;
+        spool_full |= condition.as_ref().is_some_and(|it| it.state == State::SpoolFull);
         let covered_to = seen.and_then(|stream| stream.covered_to);
         let heard = seen.and_then(|stream| stream.heard);
         let progress = Progress { condition: condition.as_ref(), covered_to, heard };
@@ -193,6 +203,7 @@ pub fn gather(
         unconfigured,
         spool,
         max_spool,
+        spool_full,
         oldest_spooled_at,
         health,
     })

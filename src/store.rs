@@ -5,9 +5,9 @@
 //! be true together is one named transaction.
 
 use std::{
-    fs::{File, OpenOptions, Permissions, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io::{Read, Seek, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -31,6 +31,7 @@ pub mod health;
 pub mod ledger;
 pub mod licence;
 pub mod migrations;
+mod owner;
 pub mod reconciliation;
 pub mod requests;
 pub mod room;
@@ -48,6 +49,9 @@ const LOCK_TRIES: u32 = 100;
 const NOBODY: Option<(Connection, Start)> = None;
 type Start = fn(file::WriterFile) -> writer::Writer;
 
+/// What emptying the log at the end may take: a stop has its own limit of time.
+const PUT_AWAY: Duration = Duration::from_secs(5);
+
 /// Of SQLite, as it counts: minus KiB. Holds the ledger's present hours.
 const WRITER_CACHE: i64 = -6_000;
 /// Each commit empties the readers' caches, so that they need little.
@@ -58,6 +62,8 @@ const READER_CACHE: i64 = -256;
 pub enum StoreError {
     #[error("the state directory {} cannot be used; it must exist or be creatable, and belong to the user that runs postrider", path.display())]
     Directory { path: PathBuf, source: std::io::Error },
+    #[error("{} belongs to user {owner}, not to the one that runs postrider; run `chown -R postrider: {}` (with the user that runs it)", path.display(), directory.display())]
+    Foreign { path: PathBuf, owner: u32, directory: PathBuf },
     #[error("another postrider{pid} uses {}; stop it first, or give this one its own state.directory", path.display())]
     Locked { path: PathBuf, pid: String },
     #[error("there is no store in {}; `postrider run` or `once` makes one", .0.display())]
@@ -121,6 +127,7 @@ impl Store {
     /// Opens the store in `directory` for this process alone, making or migrating it.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         Self::open_with(directory, writer::Writer::start)
+            .map_err(|error| owner::explained(error, directory))
     }
 
     /// The same without a thread: what is written is written by a task of the present runtime.
@@ -144,7 +151,7 @@ impl Store {
         let create = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
         drop(create.map_err(unusable)?);
         failpoint::open(failpoint::CREATE, Moment::After);
-        keep_private(&path);
+        owner::keep_private(&path);
         // Who can write tidies up the log when it leaves, even one that a newer version left.
         migrations::known(&connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE)?, &path)?;
         let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
@@ -159,11 +166,7 @@ impl Store {
     /// Opens an existing store to look at it, beside a running daemon or without one.
     pub fn open_read_only(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(FILE);
-        if !path.exists() {
-            return Err(StoreError::Missing(directory.to_owned()));
-        }
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
-        migrations::same(&connection, &path)?;
+        let connection = existing(directory, OpenFlags::SQLITE_OPEN_READ_ONLY, -2_000)?;
         let store = Self::with(path, NOBODY, 0, None);
         store.give_back(connection);
         Ok(store)
@@ -172,11 +175,7 @@ impl Store {
     /// Opens an existing store to write into it beside the process that holds it, as commands do.
     pub fn open_beside(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(FILE);
-        if !path.exists() {
-            return Err(StoreError::Missing(directory.to_owned()));
-        }
-        let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
-        migrations::same(&connection, &path)?;
+        let connection = existing(directory, OpenFlags::SQLITE_OPEN_READ_WRITE, READER_CACHE)?;
         migrations::settle(&connection, &path)?;
         Ok(Self::with(path, Some((connection, writer::Writer::start)), 0, None))
     }
@@ -234,6 +233,23 @@ impl Store {
         self.shared.chunks.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.shared.codec.clear();
         self.write("shrink", |tx| tx.execute_batch("PRAGMA shrink_memory")).await
+    }
+
+    /// For the end of a process: the WAL, which has what was delivered lately, is emptied. Where the
+    /// disk or a reader is in the way, the next process does it.
+    pub async fn put_away(&self) {
+        let put_away = async {
+            self.shrink().await?;
+            // It is emptied after that answer and before the next transaction.
+            self.write("shrink", |_| Ok(())).await
+        };
+        match tokio::time::timeout(PUT_AWAY, put_away).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::debug!(error = %crate::fault::chain(&error), "the log stays");
+            }
+            Err(_) => tracing::debug!("the log stays: the disk is slow"),
+        }
     }
 
     /// Runs `work` in a transaction called `name` and returns when it is durable. What waits at
@@ -305,22 +321,6 @@ impl Store {
     }
 }
 
-/// Takes from others what an earlier umask, a copy or a restored backup gave them. SQLite makes
-/// its further files as the first one is.
-fn keep_private(path: &Path) {
-    for end in ["", "-wal", "-shm"] {
-        let mut file = path.as_os_str().to_owned();
-        file.push(end);
-        let Ok(found) = std::fs::metadata(&file) else { continue };
-        if found.permissions().mode() & 0o077 != 0
-            && let Err(error) = std::fs::set_permissions(&file, Permissions::from_mode(0o600))
-        {
-            let file = Path::new(&file).display();
-            tracing::warn!(%file, %error, "open to others than its owner, and cannot be closed");
-        }
-    }
-}
-
 /// Takes the directory for this process. The lock dies with the process, so a crash leaves none.
 fn lock(directory: &Path) -> Result<File, StoreError> {
     let path = directory.join(LOCK);
@@ -356,6 +356,17 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
     file.rewind().map_err(unusable)?;
     writeln!(file, "{}", std::process::id()).map_err(unusable)?;
     Ok(file)
+}
+
+/// A connection to a store that is there, in this version's schema.
+fn existing(directory: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, StoreError> {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return Err(StoreError::Missing(directory.to_owned()));
+    }
+    let connection = connect(&path, flags, cache);
+    let same = connection.and_then(|it| migrations::same(&it, &path).map(|()| it));
+    same.map_err(|error| owner::explained(error, directory))
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the store")]

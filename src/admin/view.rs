@@ -125,7 +125,37 @@ pub(super) fn reasons(status: &Status) -> Vec<String> {
         let why = health.error.as_deref().unwrap_or("no reason is known");
         format!("{role} {name} {}: {why}", health.state)
     });
-    let full = status.spool.on_disk >= status.max_spool;
-    let room = full.then(|| "the spool is full: collecting pauses".to_owned());
+    let room = status.spool_full.then(|| "the spool is full: collecting pauses".to_owned());
     told.chain(room).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::{
+        health::testing::{config, etd},
+        store::conditions::{Party, State},
+    };
+
+    #[tokio::test]
+    async fn a_full_spool_is_a_reason_where_the_sink_is_well() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let config = config([etd()]);
+        let now = Timestamp::UNIX_EPOCH;
+        let told = || {
+            let status = status::gather(&config, &store, true, now).unwrap();
+            assert!(status.spool.on_disk < status.max_spool);
+            reasons(&status)
+        };
+        store.set_condition(Party::Sink("archive"), State::Ok, None, None, now).await.unwrap();
+        for (state, reason) in
+            [(State::SpoolFull, &["the spool is full: collecting pauses"][..]), (State::Ok, &[])]
+        {
+            store.set_condition(Party::Source("etd"), state, None, None, now).await.unwrap();
+            assert_eq!(told(), reason);
+        }
+    }
 }

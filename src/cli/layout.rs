@@ -74,6 +74,17 @@ pub(super) fn wrapped(text: &str, indent: usize, width: Option<usize>) -> String
     lines
 }
 
+/// Calls as a share of a day's.
+pub(super) fn percent(calls: u64, per_day: Option<u32>) -> String {
+    let Some(most) = per_day else { return "no limit".into() };
+    let most = u64::from(most.max(1));
+    if (1..most / 2_000).contains(&calls) {
+        return "< 0.1 %".into();
+    }
+    let tenths = (calls.saturating_mul(1000) + most / 2) / most;
+    format!("{}.{} %", tenths / 10, tenths % 10)
+}
+
 /// A number of things.
 pub(super) fn count(number: u64, thing: &str) -> String {
     format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
@@ -111,6 +122,16 @@ pub(super) fn duration(seconds: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_small_share_is_not_rounded_up() {
+        for (calls, text) in
+            [(0, "0.0 %"), (6, "< 0.1 %"), (100_000, "0.1 %"), (150_000_000, "150.0 %")]
+        {
+            assert_eq!(percent(calls, Some(100_000_000)), text);
+        }
+        assert_eq!(percent(6, None), "no limit");
+    }
 
     #[test]
     fn a_narrow_table_breaks_no_words() {

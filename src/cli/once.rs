@@ -46,6 +46,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
             complain(&format!("{}: {held}", source.name));
         }
     }
+    store.put_away().await;
     for why in outcome.undone.iter().chain(&outcome.broken) {
         complain(&format!("not done: {why}"));
     }

@@ -51,7 +51,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         let mut ended = std::pin::pin!(running.ended());
         let next = loop {
             tokio::select! {
-                outcome = &mut ended => return Ok(finish(&outcome, &stopped, &store)),
+                outcome = &mut ended => return Ok(finish(&outcome, &stopped, &store).await),
                 next = reload(file, &config, &mut hangup, &clock) => {
                     if let Some(next) = next {
                         break next;
@@ -67,7 +67,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
         admin.abort();
         drop(admin.await);
         if stopped.load(Ordering::Relaxed) {
-            return Ok(finish(&outcome, &stopped, &store));
+            return Ok(finish(&outcome, &stopped, &store).await);
         }
         config = next;
     }
@@ -96,7 +96,8 @@ fn serve(config: &Config, store: &Store, clock: &Arc<dyn Clock>) -> AbortOnDropH
     AbortOnDropHandle::new(tokio::spawn(admin))
 }
 
-fn finish(outcome: &Outcome, stopped: &AtomicBool, store: &Store) -> Exit {
+async fn finish(outcome: &Outcome, stopped: &AtomicBool, store: &Store) -> Exit {
+    store.put_away().await;
     debug!(transactions = store.changes(), longest_line = store.longest_line(), "the store's work");
     for why in &outcome.broken {
         error!(error = why, "a task failed again and again");

@@ -3,7 +3,7 @@
 use std::{
     fmt::Write as _,
     io,
-    net::IpAddr,
+    net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -127,11 +127,13 @@ pub struct Args {
 #[expect(clippy::print_stdout, reason = "the addresses and the configuration are the output")]
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let simulation = Simulation::start(args.options()).await.context("starting the simulators")?;
-    let config = args.config(&simulation)?;
+    let admin = free_address().context("looking for a free port")?;
+    let config = args.config(&simulation, admin)?;
     println!("# ETD      {}", simulation.etd_url);
     println!("# SER      {}", simulation.ser_url);
     println!("# HEC      {}", simulation.hec_url);
     println!("# syslog   {} (tcp)", simulation.syslog_addr);
+    println!("# page     http://{admin} (of `postrider run` with the configuration)");
     println!("# questions: GET /sim/stats, /sim/truth, /sim/received, /sim/faults");
     match &args.write_config {
         None => println!("{config}"),
@@ -143,6 +145,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
     tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
     simulation.stop().await;
     Ok(())
+}
+
+/// Where the daemon may listen: a port of its own, so that whoever tries it finds its page.
+fn free_address() -> io::Result<SocketAddr> {
+    TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
 /// Writes for the owner only, since there are secrets in it, and all at once, since a script may
@@ -219,7 +226,7 @@ impl Args {
     }
 
     /// A configuration that collects from these servers and delivers to them.
-    fn config(&self, simulation: &Simulation) -> anyhow::Result<String> {
+    fn config(&self, simulation: &Simulation, admin: SocketAddr) -> anyhow::Result<String> {
         let options = self.options();
         let hours = self.days.map_or(self.hours, |days| days.saturating_mul(24)).max(1);
         // The range began before this was written: what is asked for must reach behind it.
@@ -228,7 +235,7 @@ impl Args {
         let quote = |text: &str| toml::Value::from(text).to_string();
         let mut config = String::new();
         let state = quote(&self.state.display().to_string());
-        write!(config, "[state]\ndirectory = {state}\n\n[admin]\nlisten = \"127.0.0.1:0\"\n")?;
+        write!(config, "[state]\ndirectory = {state}\n\n[admin]\nlisten = \"{admin}\"\n")?;
         let etd = &options.etd;
         write!(
             config,
@@ -328,7 +335,10 @@ mod tests {
             "10",
         ]);
         let simulation = Simulation::start(args.options()).await.unwrap();
-        let config: toml::Table = args.config(&simulation).unwrap().parse().unwrap();
+        let admin = free_address().unwrap();
+        assert_ne!(admin.port(), 0);
+        let config: toml::Table = args.config(&simulation, admin).unwrap().parse().unwrap();
+        assert_eq!(config["admin"]["listen"].as_str(), Some(&*admin.to_string()));
         assert_eq!(config["sources"]["etd-sim"]["base_url"].as_str(), Some(&*simulation.etd_url));
         assert_eq!(
             config["sources"]["etd-sim"]["rate_limit"]["per_day"].as_integer(),
@@ -339,7 +349,7 @@ mod tests {
         assert_eq!(config["sinks"]["syslog-sim"]["address"].as_str(), Some(&*syslog));
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("simulated.toml");
-        write(&path, &args.config(&simulation).unwrap()).await.unwrap();
+        write(&path, &args.config(&simulation, admin).unwrap()).await.unwrap();
         let loaded = crate::config::load(Some(&path), [], SystemClock.now());
         let warnings = loaded.map(|loaded| loaded.warnings.len()).map_err(|e| e.to_string());
         assert_eq!(warnings, Ok(0));

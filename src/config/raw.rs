@@ -46,8 +46,8 @@ section! {
     StateKeys {
         /// The directory of the store; it must be on a local disk.
         directory: std::path::PathBuf = "/var/lib/postrider",
-        /// Bytes of events that wait for delivery, above which collecting pauses; the vendor
-        /// keeps the data meanwhile. A size.
+        /// Bytes of events that wait, dead letters and SQLite's log, above which collecting
+        /// pauses; the vendor keeps the data meanwhile. A size.
         max_spool: Size = "2GiB",
     }
 }

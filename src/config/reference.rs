@@ -80,14 +80,15 @@ fn table(schema: &Value, prefix: &str, keys: &[(&String, &Value)], page: &mut St
 fn rows(schema: &Value, key: &str, variable: Option<&str>, of: &Value, page: &mut String) {
     let below = resolved(schema, of.get("items").unwrap_or(of));
     let (deeper, in_list) = (below.get("properties").is_some(), of.get("items").is_some());
-    if !deeper || in_list {
+    if deeper && !in_list {
+        // It has no value of its own, but the defaults of what is below stand here.
+        writeln!(page, "| `{key}` | table |  | {} |", told(of)).expect(INFALLIBLE);
+    } else {
         let (kind, end) = kind(of, deeper);
         let default = of.get("default").filter(|it| *it != "").map(|it| format!("`{it}`"));
         let default = default.unwrap_or_default();
         let variable = variable.map(|name| format!("<br>`{name}{end}`")).unwrap_or_default();
-        // The type says it already.
-        let about =
-            words(of).replace(" A duration.", "").replace(" A size.", "").replace('|', "\\|");
+        let about = told(of);
         writeln!(page, "| `{key}` | {kind} | {default} | {about}{variable} |").expect(INFALLIBLE);
     }
     if deeper {
@@ -99,6 +100,11 @@ fn rows(schema: &Value, key: &str, variable: Option<&str>, of: &Value, page: &mu
             rows(schema, &format!("{key}{list}.{name}"), variable.as_deref(), of, page);
         }
     }
+}
+
+/// What it means, without what the type says already.
+fn told(of: &Value) -> String {
+    words(of).replace(" A duration.", "").replace(" A size.", "").replace('|', "\\|")
 }
 
 /// What a key's value is, and how its variable ends.

@@ -25,7 +25,7 @@ pub(super) fn at(text: &str) -> Timestamp {
 }
 
 /// Each minute, with a lag of six.
-pub(super) fn etd() -> Source {
+pub(crate) fn etd() -> Source {
     let etd = CiscoEtd {
         base_url: "http://127.0.0.1:1".into(),
         client_id: "id".into(),
@@ -76,7 +76,7 @@ pub(super) fn ser() -> Source {
 }
 
 /// These sources and a sink `archive`.
-pub(super) fn config(sources: impl IntoIterator<Item = Source>) -> Config {
+pub(crate) fn config(sources: impl IntoIterator<Item = Source>) -> Config {
     let file = File { path: "/tmp/events.jsonl".into(), daily: false, keep: None };
     let batch = crate::config::BatchLimits { max_events: 1, max_bytes: 1, max_age: Duration::ZERO };
     let sink = Sink {

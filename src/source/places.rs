@@ -11,7 +11,7 @@ use tokio::{
 };
 
 /// Calls at once. Two cores read and store the answers of twenty.
-const PLACES: usize = 64;
+const PLACES: usize = 48;
 
 /// A call without an answer by then holds little memory: it goes on without its place, so that
 /// vendors who do not answer hold nobody up.

@@ -13,7 +13,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::time::Instant;
 
-use super::{Shared, Store, StoreError, spool};
+use super::{Shared, Store, StoreError, dead_letters, spool};
 
 /// Of the cap, what is left for the WAL and for what must be said though the spool is full.
 const MARGIN_PART: u64 = 16;
@@ -33,8 +33,7 @@ pub(super) struct Taken {
 impl Taken {
     pub(super) fn read(view: &Connection, path: &Path) -> rusqlite::Result<Self> {
         let chunks = spool::gauge(view, "spool_bytes")?;
-        let sql = "SELECT coalesce(max(value), 0) FROM gauge WHERE name = 'dead_letter_bytes'";
-        let dead_letters = view.prepare_cached(sql)?.query_row([], |row| row.get(0))?;
+        let dead_letters = dead_letters::bytes(view)?;
         Ok(Self { chunks, dead_letters, wal: wal_bytes(path) })
     }
 

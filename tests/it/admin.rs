@@ -2,7 +2,7 @@
 
 use std::{io::Write as _, process::Stdio, time::Duration};
 
-use postrider::simulator::{FaultKind, Faults};
+use postrider::simulator::{FaultKind, Faults, HecOptions, Options};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::Value;
 use tokio::{
@@ -148,6 +148,25 @@ async fn ready_tells_what_cannot_work_and_recovers() {
     assert_eq!(status["sources"][0]["source"], "etd");
     let coverage: Value = admin.get("/api/v1/coverage").await.json().await.unwrap();
     assert_eq!(coverage["sources"][0]["source"], "etd");
+}
+
+/// The sink takes all that it is sent and never says that it has it: it is well, and the spool fills.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_spool_is_not_ready_though_no_sink_fails() {
+    let hec_options = HecOptions {
+        use_ack: true,
+        ack_delay: Duration::from_secs(3_600),
+        ..HecOptions::default()
+    };
+    let simulation = simulate(Options { hec: hec_options, ..plain(4_000) }).await;
+    let home = Home::new();
+    home.configure(&[etd(&simulation.etd_url, EACH_SECOND), hec(&simulation.hec_url, "")]);
+    let config = home.read("postrider.toml");
+    let small = config.replacen("[state]", "[state]\nmax_spool = \"200KiB\"", 1);
+    std::fs::write(home.path("postrider.toml"), small).unwrap();
+    let admin = Admin::start(&home).await;
+    let full = |_, text: &str| text.contains("the spool is full");
+    admin.when("/readyz", full).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

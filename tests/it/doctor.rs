@@ -122,3 +122,15 @@ async fn the_machine_is_looked_at_too() {
     let (cause, cure) = found(&home, "store").await;
     assert!(cause.contains("damaged") && cure.contains("restore a backup"), "{cause} / {cure}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relative_directory_that_does_not_exist_yet_is_well() {
+    let (vendor, home) = (simulate(plain(10)).await, Home::new());
+    home.configure(&all(&vendor, &home));
+    let (whole, text) = (format!("{:?}", home.path("state")), home.read("postrider.toml"));
+    std::fs::write(home.path("postrider.toml"), text.replace(&whole, "\"new-state\"")).unwrap();
+    let (cause, cure) = found(&home, "state.directory").await;
+    assert!(cause.contains("can be written") && cure.is_empty(), "{cause} / {cure}");
+    assert_eq!(found(&home, "state.max_spool").await.1, "");
+    assert!(!home.path("new-state").exists(), "check makes nothing");
+}

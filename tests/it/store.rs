@@ -139,3 +139,23 @@ fn assert_same(before: &[(std::ffi::OsString, Vec<u8>)], home: &Home) {
     let found = found.iter().filter(|(name, bytes)| !lock(name) && !bytes.is_empty());
     assert!(wanted.eq(found), "the state directory is as it was");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_stops_leaves_no_delivered_mail_in_the_log() {
+    let simulation = simulate(plain(300)).await;
+    let home = Home::new();
+    home.configure(&[etd(&simulation.etd_url, ""), home.file_sink()]);
+    let log = |home: &Home| {
+        std::fs::metadata(home.path("state/postrider.db-wal")).map_or(0, |log| log.len())
+    };
+    let process = home.start(&["run"]);
+    until("lines", || (lines(&home).len() == 300).then_some(())).await;
+    process.signal("TERM");
+    assert_eq!(process.ended().await, Some(0));
+    assert_eq!(log(&home), 0);
+    let fresh = Home::new();
+    fresh.configure(&[etd(&simulation.etd_url, ""), fresh.file_sink()]);
+    fresh.once().await;
+    assert_eq!(lines(&fresh).len(), 300);
+    assert_eq!(log(&fresh), 0);
+}

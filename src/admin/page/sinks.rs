@@ -72,6 +72,7 @@ fn sparkline(rates: &[u64]) -> Markup {
         write!(points, "{x},{y} ").unwrap_or_default();
     }
     let now = rates.last().copied().unwrap_or(0);
+    let events = if now == 1 { " event" } else { " events" };
     let label = format!("events a minute: {now} now, {most} at most in the last hour");
     html! {
         @if rates.len() > 1 {
@@ -79,11 +80,22 @@ fn sparkline(rates: &[u64]) -> Markup {
                 title { (label) }
                 polyline points=(points.trim_end()) {}
             }
-            p.scale { (number(now)) " events a minute; at most " (number(most)) " in the last hour" }
+            p.scale { (number(now)) (events) " a minute; at most " (number(most)) " in the last hour" }
         }
     }
 }
 
 fn mib(bytes: u64) -> String {
     format!("{}.{}", bytes >> 20, ((bytes & 0xF_FFFF) * 10) >> 20)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_event_is_no_events() {
+        assert!(sparkline(&[5, 1]).into_string().contains(">1 event a minute; at most 5"));
+        assert!(sparkline(&[1, 5]).into_string().contains(">5 events a minute; at most 5"));
+    }
 }

@@ -6,7 +6,12 @@ use anyhow::Context;
 use jiff::Timestamp;
 
 use super::{
-    super::{Exit, complain, layout::at_limit, plan::MESSAGES, say, setup},
+    super::{
+        Exit, complain,
+        layout::{at_limit, percent},
+        plan::MESSAGES,
+        say, setup,
+    },
     AskArgs, filter, follow,
 };
 use crate::{
@@ -150,8 +155,8 @@ fn estimated(
         if filter.is_empty() { "" } else { " at most" },
     );
     if let (Some(share), Some(per_day)) = (estimate.share_of_day, source.rate_limit.per_day) {
-        let percent = (share * 100.0).ceil();
-        text = format!("{text}\n  share of the day's {per_day} calls: {percent} %");
+        let percent = percent(estimate.calls, Some(per_day));
+        text = format!("{text}\n  share of the day's {per_day} calls: {percent}");
         if share > 1.0 {
             text = format!("{text}, so it takes {} days or more", share.ceil());
         }

@@ -4,7 +4,7 @@
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::{MetadataExt, PermissionsExt},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -34,11 +34,11 @@ pub(super) fn tries(config: &Config) -> Vec<Trial> {
 fn state_directory(directory: &Path) -> Trial {
     const WHAT: &str = "state.directory";
     let path = directory.display();
-    let Some(existing) = directory.ancestors().find(|path| path.exists()) else {
+    let Some(existing) = existing(directory) else {
         let found = format!("{path} does not exist, nor anything above it");
         return Trial::mend(WHAT, found, "correct the path, or mount what belongs there");
     };
-    if let Err(error) = tempfile::tempfile_in(existing) {
+    if let Err(error) = tempfile::tempfile_in(&existing) {
         let found = format!("{path} cannot be written ({error})");
         let cure = format!("make it belong to the user that runs postrider: `chown USER {path}`");
         return Trial::mend(WHAT, found, cure);
@@ -61,11 +61,16 @@ fn state_directory(directory: &Path) -> Trial {
     }
 }
 
+/// The directory, or what is nearest above it. A relative path has all of the present one above it.
+fn existing(directory: &Path) -> Option<PathBuf> {
+    let whole = std::path::absolute(directory).ok()?;
+    whole.ancestors().find(|path| path.exists()).map(Path::to_owned)
+}
+
 /// Whether the spool may grow as far as it is allowed to.
 fn room(state: &State) -> Option<Trial> {
     const WHAT: &str = "state.max_spool";
-    let existing = state.directory.ancestors().find(|path| path.exists())?;
-    let disk = rustix::fs::statvfs(existing).ok()?;
+    let disk = rustix::fs::statvfs(&existing(&state.directory)?).ok()?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let taken = std::fs::metadata(state.directory.join(store::FILE)).map_or(0, |file| file.len());
     let (wanted, has) = (state.max_spool.saturating_sub(taken), mib(free));
@@ -176,6 +181,16 @@ mod tests {
         assert_eq!(listener(&admin(&address), true).state, Found::Warning);
         let elsewhere = listener(&admin("192.0.2.1:8686"), false);
         assert!(elsewhere.cure.unwrap().contains("ip address"), "{}", elsewhere.found);
+    }
+
+    #[test]
+    fn a_relative_directory_need_not_exist_yet() {
+        for directory in ["no-such-state", "no-such/state", "./no-such-state"].map(Path::new) {
+            let trial = state_directory(directory);
+            assert_eq!(trial.state, Found::Ok, "{}", trial.found);
+            let state = State { directory: directory.to_owned(), max_spool: 1 };
+            assert_eq!(room(&state).unwrap().state, Found::Ok);
+        }
     }
 
     #[test]

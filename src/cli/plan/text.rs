@@ -2,7 +2,7 @@
 
 use super::{Backfill, Plan, RecordsFrom};
 use crate::{
-    cli::layout::{self, count, drawn, grid, width, wrapped},
+    cli::layout::{self, count, drawn, grid, percent, width, wrapped},
     estimate::{self, Estimate},
 };
 
@@ -99,14 +99,4 @@ fn sentences(plan: &Plan) -> Vec<String> {
         ));
     }
     all
-}
-
-fn percent(calls: u64, per_day: Option<u32>) -> String {
-    let Some(most) = per_day else { return "no limit".into() };
-    let most = u64::from(most.max(1));
-    if (1..most / 2_000).contains(&calls) {
-        return "< 0.1 %".into();
-    }
-    let tenths = (calls.saturating_mul(1000) + most / 2) / most;
-    format!("{}.{} %", tenths / 10, tenths % 10)
 }

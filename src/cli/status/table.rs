@@ -57,7 +57,7 @@ pub fn table(status: &Status) -> String {
     let spool = format!(
         "spool: {} events, {} of {}",
         status.spool.events,
-        mib(status.spool.bytes),
+        mib(status.spool.on_disk),
         mib(status.max_spool)
     );
     let sources = format!("{}{}", paint::states(&drawn(sources)), counted(&rest));
@@ -198,6 +198,11 @@ fn state_words(health: &Health) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        health::testing,
+        status,
+        store::{Store, spool::Size},
+    };
 
     fn source(number: usize, state: &'static str) -> SourceStatus {
         let health = Health { state, since: None, paused_until: None, last_ok: None, error: None };
@@ -220,6 +225,16 @@ mod tests {
             calls_per_day: None,
             licence: None,
         }
+    }
+
+    #[test]
+    fn the_spool_is_what_max_spool_limits() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let config = testing::config([testing::etd()]);
+        let mut status = status::gather(&config, &store, true, Timestamp::UNIX_EPOCH).unwrap();
+        status.spool = Size { bytes: 1 << 20, events: 7, on_disk: 3 << 20 };
+        assert!(table(&status).contains("spool: 7 events, 3.0 MiB of 1024.0 MiB"));
     }
 
     #[test]

@@ -83,6 +83,18 @@ fn no_subject_forges_a_field_or_a_line() {
             let value = serde_json::from_str::<Value>(text);
             assert_eq!(value.is_err(), decoded.is_err(), "{text}");
         }
+        let mut envelope = Vec::new();
+        Hec::new("host", Some(subject)).append(&event, Schema::Postrider, &mut envelope);
+        if let Ok(text) = &decoded {
+            let read: Value = serde_json::from_slice(&envelope).unwrap();
+            let keys: Vec<&String> = read.as_object().unwrap().keys().collect();
+            let all = ["time", "host", "source", "sourcetype", "index", "event", "fields"];
+            assert_eq!(keys, all, "{subject}");
+            assert_eq!(
+                (&read["event"]["subject"], &read["index"]),
+                (&json!(text), &json!(subject))
+            );
+        }
     }
 }
 

@@ -54,6 +54,24 @@ async fn a_letter_is_read_as_it_was_refused_and_again_counts_as_an_attempt() {
 }
 
 #[tokio::test]
+async fn letters_take_room_until_they_are_dropped() {
+    let (store, _directory) = open();
+    store.set_sinks(vec![sink("splunk")]).await.unwrap();
+    let cap = 64 << 10;
+    for id in 1..=128 {
+        refuse(&store, "splunk", vec![refusal(id, "{}", "bad")], 10).await;
+    }
+    let bytes = store.dead_letter_bytes().unwrap();
+    assert!(bytes > cap, "{bytes}");
+    assert_eq!(store.taken().unwrap().dead_letters, bytes);
+    assert!(store.spool_size().unwrap().on_disk >= bytes);
+    assert!(store.is_full(cap).await.unwrap());
+    store.drop_letters(&Which::All, 128).await.unwrap();
+    assert_eq!(store.taken().unwrap().dead_letters, 0);
+    assert!(!store.is_full(cap).await.unwrap());
+}
+
+#[tokio::test]
 async fn lists_go_page_by_page_and_numbers_never_come_again() {
     let (store, _directory) = open();
     store.set_sinks(vec![sink("one"), sink("two")]).await.unwrap();
