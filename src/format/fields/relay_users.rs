@@ -9,34 +9,21 @@ use super::{
 pub(super) const FIELDS: &[Field] = &[
     TIME,
     EVENT_ID,
-    first("relayUser", &["name"]).cef("duser", 1023).leef("usrName").cim("user").ecs("user.name"),
-    first("relayUserId", &["relayUserId"])
-        .cef("duid", 1023)
-        .leef("relayUserId")
-        .cim("user_id")
-        .ecs("user.id"),
-    first("userStatus", &["status"]).custom("cs1", 4000).leef("userStatus").cim("status"),
+    first("relayUser", &["name"]).cef("duser", 1023).leef("usrName").ecs("user.name"),
+    first("relayUserId", &["relayUserId"]).cef("duid", 1023).leef("relayUserId").ecs("user.id"),
+    first("userStatus", &["status"]).custom("cs1", 4000).leef("userStatus"),
     first("credentialsExpire", &["credentialExpirationDate"])
         .custom("cs2", 4000)
-        .leef("credentialsExpire")
-        .cim("credentials_expire"),
+        .leef("credentialsExpire"),
     all("allowedAddresses", &["allowedAddress[].mailFrom", "allowedAddress[].headerFrom"])
         .custom("cs3", 4000)
-        .leef("allowedAddresses")
-        .cim("allowed_address"),
-    all("allowedIps", &["allowedIps[]"])
-        .custom("cs4", 4000)
-        .leef("allowedIps")
-        .cim("allowed_ip")
-        .ecs("related.ip[]"),
+        .leef("allowedAddresses"),
+    all("allowedIps", &["allowedIps[]"]).custom("cs4", 4000).leef("allowedIps").ecs("related.ip[]"),
     first("internalOnly", &["internalOnly"]).kind(Kind::Flag).leef("internalOnly"),
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    first("recordId", &["postrider.record_id"]).custom("cs5", 4000).leef("recordId"),
     SOURCE,
     COLLECTED,
     TAGS,

@@ -9,60 +9,42 @@ use super::{
 pub(super) const FIELDS: &[Field] = &[
     TIME,
     EVENT_ID,
-    first("report", &["postrider.report"]).cef("cat", 1023).leef("report").cim("report"),
+    first("report", &["postrider.report"]).cef("cat", 1023).leef("report"),
     first("windowStart", &["postrider.window_start"])
         .kind(Kind::Time)
         .cef("start", 30)
         .leef("windowStart")
-        .cim("window_start")
         .ecs("event.start")
         .ocsf("start_time"),
     first("windowEnd", &["postrider.window_end"])
         .kind(Kind::Time)
         .cef("end", 30)
         .leef("windowEnd")
-        .cim("window_end")
         .ecs("event.end")
         .ocsf("end_time"),
     number("total", &["totalMessages", "requestedMessages"]).cef("cnt", 20).leef("total"),
-    number("accepted", &["acceptedMessages"]).leef("accepted").cim("messages_accepted"),
-    number("sent", &["sentMessages"]).leef("sent").cim("messages_sent"),
-    number("delivered", &["deliveredMessages"])
-        .custom("cn2", 20)
-        .leef("deliveredMessages")
-        .cim("messages_delivered"),
-    number("undelivered", &["undeliveredMessages"])
-        .custom("cn3", 20)
-        .leef("undelivered")
-        .cim("messages_undelivered"),
+    number("accepted", &["acceptedMessages"]).leef("accepted"),
+    number("sent", &["sentMessages"]).leef("sent"),
+    number("delivered", &["deliveredMessages"]).custom("cn2", 20).leef("deliveredMessages"),
+    number("undelivered", &["undeliveredMessages"]).custom("cn3", 20).leef("undelivered"),
     number("rejected", &["rejectedMessages"]).leef("rejected"),
     number("blocked", &["blockedMessages", "blockedMessage"]).leef("blocked"),
     number("quarantined", &["quarantinedMessages"]).leef("quarantined"),
-    number("acceptedBytes", &["acceptedThroughput", "throughput"])
-        .cef("in", 20)
-        .leef("srcBytes")
-        .cim("bytes_in"),
-    number("sentBytes", &["sentThroughput"]).cef("out", 20).leef("dstBytes").cim("bytes_out"),
-    number("allowedBytes", &["throughputLimit"]).leef("allowedBytes").cim("allowed_bytes"),
+    number("acceptedBytes", &["acceptedThroughput", "throughput"]).cef("in", 20).leef("srcBytes"),
+    number("sentBytes", &["sentThroughput"]).cef("out", 20).leef("dstBytes"),
+    number("allowedBytes", &["throughputLimit"]).leef("allowedBytes"),
     number("remainingBytes", &["remainingThroughput"]).leef("remainingBytes"),
-    number("forecastBytes", &["throughputForecast"]).leef("forecastBytes").cim("forecast_bytes"),
-    first("forecast", &["throughputForecastStatus"])
-        .custom("cs1", 4000)
-        .leef("forecast")
-        .cim("forecast"),
+    number("forecastBytes", &["throughputForecast"]).leef("forecastBytes"),
+    first("forecast", &["throughputForecastStatus"]).custom("cs1", 4000).leef("forecast"),
     derived("delta", derived::delta, "what this revision adds to each counter, where not zero")
         .kind(Kind::List)
         .custom("cs2", 4000)
-        .leef("delta")
-        .cim("messages, bytes, …"),
+        .leef("delta"),
     first("final", &["postrider.final"]).kind(Kind::Flag).custom("cs4", 4000).leef("final"),
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    first("recordId", &["postrider.record_id"]).custom("cs5", 4000).leef("recordId"),
     SOURCE,
     COLLECTED,
     TAGS,

@@ -206,7 +206,10 @@ impl AddOn {
         let page = std::fs::read_to_string(path).unwrap();
         for section in page.split("\n## ").skip(1) {
             let stream = STREAMS.iter().find(|(name, _)| section.starts_with(&format!("`{name}`")));
-            let seen = self.seen(stream.unwrap().1);
+            // The add-on does not know the streams of the SER Admin API yet; for them the page has
+            // no names of its own.
+            let Some((_, sourcetype)) = stream else { continue };
+            let seen = self.seen(sourcetype);
             for row in section.lines().filter(|line| line.starts_with("| ")).skip(2) {
                 let cell = row.split(" |").nth(4).unwrap().trim();
                 for name in cell.trim_matches('`').split(", ").filter(|name| *name != "…") {
