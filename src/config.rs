@@ -109,9 +109,6 @@ pub enum Vendor {
     ProofpointSerAdmin(ProofpointSerAdmin),
 }
 
-/// `failures` comes with the days of `usage`; `relay_users` has slices of its own.
-const SER_ADMIN: [Stream; 3] = [Stream::Usage, Stream::Failures, Stream::RelayUsers];
-
 impl Vendor {
     /// The `type` of the configuration and the event's `vendor`.
     pub fn as_str(&self) -> &'static str {
@@ -127,7 +124,7 @@ impl Vendor {
         match self {
             Self::CiscoEtd(_) => &[Stream::Messages],
             Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
-            Self::ProofpointSerAdmin(_) => &SER_ADMIN,
+            Self::ProofpointSerAdmin(_) => &[Stream::Usage, Stream::Failures, Stream::RelayUsers],
         }
     }
 }
@@ -159,16 +156,12 @@ pub struct ProofpointSer {
 
 #[derive(Debug, Clone)]
 pub struct ProofpointSerAdmin {
-    /// Where reports are asked for; without a trailing slash, as the next.
     pub reporting_url: String,
-    /// Where relay users are.
     pub relay_config_url: String,
     pub token_url: String,
     pub client_id: String,
     pub client_secret: Secret,
-    /// Whether the stream `failures` is collected.
     pub failures: bool,
-    /// Whether the stream `relay_users` is collected.
     pub relay_users: bool,
 }
 
