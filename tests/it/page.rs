@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use postrider::simulator::{FaultKind, Faults, Simulation};
+use postrider::simulator::{FaultKind, Faults, Options, Simulation};
 use serde_json::Value;
 
 use crate::{
@@ -64,15 +64,20 @@ fn configure(home: &Home, simulation: &Simulation, hec_extra: &str) {
     ]);
 }
 
+/// One whose licence lasts: it would be another matter on the page.
+fn tenant() -> Options {
+    let mut options = plain(300);
+    options.ser.annual_throughput *= 4;
+    options
+}
+
 async fn status(admin: &Admin) -> Value {
     admin.get("/api/v1/status").await.json().await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_is_well() {
-    let mut options = plain(300);
-    options.ser.annual_throughput *= 4;
-    let simulation = simulate(options).await;
+    let simulation = simulate(tenant()).await;
     let home = Home::new();
     configure(&home, &simulation, "");
     let admin = Admin::start(&home).await;
@@ -88,7 +93,7 @@ async fn all_is_well() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_is_throttled_and_has_a_gap() {
-    let simulation = simulate(plain(300)).await;
+    let simulation = simulate(tenant()).await;
     let home = Home::new();
     configure(&home, &simulation, "");
     let throttled = |rate, seconds| Faults {
@@ -113,7 +118,7 @@ async fn a_source_is_throttled_and_has_a_gap() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_is_down() {
-    let simulation = simulate(plain(300)).await;
+    let simulation = simulate(tenant()).await;
     let home = Home::new();
     configure(&home, &simulation, "");
     let kinds = vec![FaultKind::Unavailable];
