@@ -54,6 +54,7 @@ impl WriterFile {
         let open = || {
             let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_CACHE)?;
             migrations::same(&connection, &self.path)?;
+            migrations::settle(&connection, &self.path)?;
             Ok(connection)
         };
         open().map_err(|error: super::StoreError| chain(&error).into())
@@ -118,5 +119,38 @@ impl WriterFile {
         if let Some(Err(error)) = self.connection.map(Connection::close) {
             tracing::debug!(error = %error.1, "the store closed with work undone");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{FILE, Store};
+
+    /// How it syncs, overwrites and checks.
+    fn settings(file: &mut WriterFile) -> [i64; 3] {
+        let connection = file.begin().unwrap();
+        let of = |name: &str| {
+            connection.query_row(&format!("PRAGMA {name}"), [], |row| row.get(0)).unwrap()
+        };
+        let settings = ["synchronous", "secure_delete", "foreign_keys"].map(of);
+        connection.execute_batch("ROLLBACK").unwrap();
+        settings
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_opened_anew_is_written_as_before() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Store::open(directory.path()).unwrap());
+        let path = directory.path().join(FILE);
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+        let mut connection = connect(&path, flags, WRITER_CACHE).unwrap();
+        migrations::run(&mut connection, &path).unwrap();
+        let mut file = WriterFile::new(connection, path, Arc::default(), Arc::default());
+        let before = settings(&mut file);
+        file.failed("a test");
+        assert_eq!(settings(&mut file), before);
+        // FULL, ON, ON.
+        assert_eq!(before, [2, 1, 1]);
     }
 }

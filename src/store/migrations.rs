@@ -50,12 +50,13 @@ pub(super) fn same(connection: &Connection, path: &Path) -> Result<(), StoreErro
 
 /// Sets what a connection needs that writes into a file of this version.
 pub(super) fn settle(connection: &Connection, path: &Path) -> Result<(), StoreError> {
-    let set = || {
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        wipe(connection, true)?;
-        connection.pragma_update(None, "foreign_keys", "ON")
-    };
-    set().map_err(|source| damaged(path, &source))
+    set(connection).map_err(|source| damaged(path, &source))
+}
+
+fn set(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    wipe(connection, true)?;
+    connection.pragma_update(None, "foreign_keys", "ON")
 }
 
 /// Brings the file to this version's schema; settings that only a new file takes come first.
@@ -63,10 +64,8 @@ pub(super) fn run(connection: &mut Connection, path: &Path) -> Result<(), StoreE
     let mut migrate = || {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
-        wipe(connection, true)?;
-        connection.pragma_update(None, "foreign_keys", "ON")?;
+        set(connection)?;
         let done = usize::try_from(version(connection)?).unwrap_or(0);
         for (index, sql) in MIGRATIONS.iter().enumerate().skip(done) {
             let step = connection.transaction()?;
