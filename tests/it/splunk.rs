@@ -113,8 +113,15 @@ async fn splunk_s_lookups_cover_what_the_vendor_says() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_splunk_add_on_has_what_it_should() {
     let add_on = loaded().await;
-    let expected =
-        [MESSAGE, "postrider:health", "proofpoint:ser:entitlement", "proofpoint:ser:summary"];
+    let expected = [
+        MESSAGE,
+        "postrider:health",
+        "proofpoint:ser:entitlement",
+        "proofpoint:ser:failure",
+        "proofpoint:ser:relay_user",
+        "proofpoint:ser:summary",
+        "proofpoint:ser:usage",
+    ];
     assert_eq!(add_on.props.keys().collect::<Vec<_>>(), expected);
     for sourcetype in expected {
         let indexed = format!("sourcetype::{sourcetype}::event_id");
@@ -144,6 +151,7 @@ async fn the_splunk_add_on_has_what_it_should() {
     };
     assert_eq!(tagged("postrider_etd_message"), "delivery email filter");
     assert_eq!(tagged("postrider_etd_threat"), "alert");
+    assert_eq!(tagged("postrider_ser_relay_user_deleted"), "account change");
     assert!(add_on_files_are_known());
 }
 

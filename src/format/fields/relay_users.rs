@@ -9,12 +9,17 @@ use super::{
 pub(super) const FIELDS: &[Field] = &[
     TIME,
     EVENT_ID,
-    first("relayUser", &["name"]).cef("duser", 1023).leef("usrName").ecs("user.name"),
-    first("relayUserId", &["relayUserId"]).cef("duid", 1023).leef("relayUserId").ecs("user.id"),
-    first("userStatus", &["status"]).custom("cs1", 4000).leef("userStatus"),
+    first("relayUser", &["name"]).cef("duser", 1023).leef("usrName").cim("user").ecs("user.name"),
+    first("relayUserId", &["relayUserId"])
+        .cef("duid", 1023)
+        .leef("relayUserId")
+        .cim("user_id")
+        .ecs("user.id"),
+    first("userStatus", &["status"]).custom("cs1", 4000).leef("userStatus").cim("user_status"),
     first("credentialsExpire", &["credentialExpirationDate"])
         .custom("cs2", 4000)
-        .leef("credentialsExpire"),
+        .leef("credentialsExpire")
+        .cim("credentials_expire"),
     all("allowedAddresses", &["allowedAddress[].mailFrom", "allowedAddress[].headerFrom"])
         .custom("cs3", 4000)
         .leef("allowedAddresses"),
@@ -23,7 +28,10 @@ pub(super) const FIELDS: &[Field] = &[
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"]).custom("cs5", 4000).leef("recordId"),
+    first("recordId", &["postrider.record_id"])
+        .custom("cs5", 4000)
+        .leef("recordId")
+        .cim("record_id"),
     SOURCE,
     COLLECTED,
     TAGS,

@@ -63,11 +63,17 @@ fn each_kind() -> Vec<Event> {
     let mut events: Vec<Event> =
         words.map(|word| Event { verdict: Some(word.into()), ..samples::message() }).collect();
     events.extend([samples::row(), samples::entitlement(), samples::health()]);
+    let of_each = |stream| {
+        samples::ser_admin().into_iter().find(|event| event.origin.stream == stream).unwrap()
+    };
+    let admin = [Stream::Usage, Stream::Failures, Stream::RelayUsers].map(of_each);
+    events.extend(admin.clone());
     let as_changed = |event: &Event| Event { change: Change::Changed, ..event.clone() };
     let changed: Vec<Event> = events.iter().map(as_changed).collect();
     events.extend(changed);
-    // Only rows vanish.
-    events.push(Event { change: Change::Vanished, ..samples::row() });
+    // Only rows and relay users vanish.
+    let rows = admin.into_iter().chain([samples::row()]);
+    events.extend(rows.map(|row| Event { change: Change::Vanished, ..row }));
     events
 }
 

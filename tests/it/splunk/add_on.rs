@@ -16,10 +16,13 @@ pub(super) const DASHBOARDS: [&str; 2] = [
 ];
 
 /// The streams in docs/FIELDS.md, and their sourcetypes.
-const STREAMS: [(&str, &str); 4] = [
+const STREAMS: [(&str, &str); 7] = [
     ("messages", "cisco:etd:message"),
     ("summary", "proofpoint:ser:summary"),
     ("entitlement", "proofpoint:ser:entitlement"),
+    ("usage", "proofpoint:ser:usage"),
+    ("failures", "proofpoint:ser:failure"),
+    ("relay_users", "proofpoint:ser:relay_user"),
     ("health", "postrider:health"),
 ];
 
@@ -206,9 +209,8 @@ impl AddOn {
         let page = std::fs::read_to_string(path).unwrap();
         for section in page.split("\n## ").skip(1) {
             let stream = STREAMS.iter().find(|(name, _)| section.starts_with(&format!("`{name}`")));
-            // The add-on does not know the streams of the SER Admin API yet; for them the page has
-            // no names of its own.
-            let Some((_, sourcetype)) = stream else { continue };
+            let (_, sourcetype) =
+                stream.unwrap_or_else(|| panic!("{section:.20} has no sourcetype"));
             let seen = self.seen(sourcetype);
             for row in section.lines().filter(|line| line.starts_with("| ")).skip(2) {
                 let cell = row.split(" |").nth(4).unwrap().trim();

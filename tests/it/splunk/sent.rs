@@ -7,6 +7,8 @@ use postrider::app::Outcome;
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, matchers::path};
 
+mod admin;
+
 use crate::{
     harness::{Home, hec},
     samples::{END, START, Vendor, after, answer, once_at, serve},
@@ -129,6 +131,7 @@ pub(crate) async fn all() -> Vec<Sent> {
     // A licence that will not last.
     ser[0]["entitlement"]["annual_throughput"] = json!("1GB");
     rounds(Vendor::Ser, &ser.map(|page| page.to_string()), &splunk).await;
+    admin::rounds(&splunk).await;
     let mut sent = Vec::new();
     for request in splunk.received_requests().await.unwrap() {
         let envelopes = serde_json::Deserializer::from_slice(&request.body).into_iter::<Value>();
