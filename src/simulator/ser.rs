@@ -1,6 +1,7 @@
 //! Proofpoint Secure Email Relay: the token and summary endpoints.
 
 mod admin_api;
+mod relay_users;
 mod rows;
 mod shape;
 
@@ -20,8 +21,8 @@ use axum::{
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
-use self::rows::Relay;
-pub use self::{rows::RowTruth, shape::Shape};
+pub use self::{relay_users::RelayUserChange, rows::RowTruth, shape::Shape};
+use self::{relay_users::RelayUsers, rows::Relay};
 use super::{
     admin,
     desk::{Answer, Desk, Refusal},
@@ -70,6 +71,7 @@ impl Default for SerOptions {
 pub(super) struct Ser {
     pub(super) desk: Desk,
     pub(super) relay: Relay,
+    pub(super) relay_users: RelayUsers,
     options: SerOptions,
     license_start: Timestamp,
     tokens: Mutex<HashMap<String, Timestamp>>,
@@ -85,8 +87,8 @@ impl Ser {
         let license_start = options.license_start.unwrap_or_else(begun);
         let relay = Relay::new(desk.seed, options.users, options.odd);
         let (tokens, answers) = (Mutex::default(), AtomicU64::new(0));
-        let empty = Mutex::default();
-        Self { desk, relay, options, license_start, tokens, answers, empty }
+        let (empty, relay_users) = (Mutex::default(), RelayUsers::default());
+        Self { desk, relay, relay_users, options, license_start, tokens, answers, empty }
     }
 
     pub(super) fn handle(&self, parts: &Parts, body: &Bytes) -> Response<Body> {

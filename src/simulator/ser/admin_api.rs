@@ -5,21 +5,16 @@
 //! five rows at most, whatever is asked for.
 
 use axum::http::request::Parts;
-use jiff::{Timestamp, ToSpan as _, civil::Date, tz::TimeZone};
+use jiff::{ToSpan as _, civil::Date, tz::TimeZone};
 use serde_json::{Value, json};
 
-use super::{RowTruth, Ser, parameter};
+use super::{
+    RowTruth, Ser, parameter,
+    relay_users::{id, listed},
+};
 use crate::simulator::desk::Answer;
 
 const MOST_ROWS: u64 = 5;
-
-/// When all relay users were changed last.
-const UPDATED: &str = "2026-10-01T08:00:00Z";
-
-/// A relay user's id: a function of its number, so that it outlives a new name.
-fn id(number: usize) -> String {
-    format!("b30904d5-575e-503d-be50-{number:012x}")
-}
 
 /// How the counts of calls name a request; `None` for what is none of this API.
 pub(super) fn endpoint(method: &str, path: &str) -> Option<String> {
@@ -59,15 +54,20 @@ pub(super) fn answer(ser: &Ser, parts: &Parts, body: &[u8]) -> Answer {
             "GET /v2/usage/overview" => Answer::value(200, &overview(ser)),
             "GET /v1/relay-users" => {
                 let bound = |end: &str| parameter(query, &format!("updated_date[{end}]"));
-                let since = bound("gte").is_none_or(|day| day.as_str() <= UPDATED);
-                let until = bound("lte")
-                    .is_none_or(|day| UPDATED.starts_with(day.as_str()) || day.as_str() >= UPDATED);
-                let all = if since && until { users(ser) } else { Vec::new() };
-                let users: Vec<Value> = all.iter().map(listed).collect();
+                let (since, until) = (bound("gte"), bound("lte"));
+                let is_meant = |user: &Value| {
+                    let updated = user["updatedDate"].as_str().unwrap_or_default();
+                    let day = updated.get(..10).unwrap_or_default();
+                    since.as_deref().is_none_or(|since| since <= day)
+                        && until.as_deref().is_none_or(|until| day <= until)
+                };
+                let users: Vec<Value> =
+                    ser.relay_users.all(ser).iter().filter(|it| is_meant(it)).map(listed).collect();
                 Answer::value(200, &paged(&users, page))
             }
             "GET /v1/relay-users/{id}" => {
-                let found = users(ser).into_iter().find(|it| it["relayUserId"].as_str() == user);
+                let mut users = ser.relay_users.all(ser).into_iter();
+                let found = users.find(|it| it["relayUserId"].as_str() == user);
                 found.map_or_else(
                     || Answer::value(404, &json!({ "message": "no such relay user" })),
                     |user| Answer::value(200, &json!({ "data": user })),
@@ -77,8 +77,8 @@ pub(super) fn answer(ser: &Ser, parts: &Parts, body: &[u8]) -> Answer {
         };
     };
     let of_user = || {
-        let rows = rows(first, last).into_iter().enumerate();
-        rows.map(|(number, row)| (id(number), row)).find(|(id, _)| Some(id.as_str()) == user)
+        let mut rows = rows(first, last).into_iter();
+        rows.find(|row| Some(id(row.number).as_str()) == user)
     };
     match name.as_str() {
         "GET /v1/usage/traffic-summary" => {
@@ -100,24 +100,22 @@ pub(super) fn answer(ser: &Ser, parts: &Parts, body: &[u8]) -> Answer {
             Answer::value(200, &json!({ "data": [row], "metadata": { "totalThroughput": bytes } }))
         }
         "POST /v1/failures/relay-users" => {
-            let rows = rows(first, last);
-            let failing: Vec<Value> =
-                rows.iter().enumerate().map(|(number, row)| failing(number, row)).collect();
+            let failing: Vec<Value> = rows(first, last).iter().filter_map(failing).collect();
             Answer::value(200, &paged(&failing, page))
         }
         "POST /v1/failures/relay-users/{id}/delivery-failures/recipient" => {
-            let rows = of_user().map(|(_, row)| recipients(&row)).unwrap_or_default();
+            let rows = of_user().map(|row| recipients(&row)).unwrap_or_default();
             Answer::value(200, &paged(&rows, page))
         }
         "GET /v1/failures/relay-users/{id}/policy-violations" => {
-            let count = of_user().map_or(0, |(_, row)| row.partial_success);
+            let count = of_user().map_or(0, |row| row.partial_success);
             let row = json!({ "policyType": "unauthorizedSender", "reason": null, "count": count });
             let rows: Vec<Value> = (count > 0).then_some(row).into_iter().collect();
             let total = rows.len().to_string();
             Answer::value(200, &json!({ "data": rows, "metadata": { "totalCount": total } }))
         }
         "POST /v1/failures/relay-users/{id}/message-filtering" => {
-            let count = of_user().map_or(0, |(_, row)| row.in_progress);
+            let count = of_user().map_or(0, |row| row.in_progress);
             let row = json!({ "finalAction": "discard", "finalRule": "virus", "count": count });
             let rows: Vec<Value> = (count > 0).then_some(row).into_iter().collect();
             Answer::value(200, &paged(&rows, page))
@@ -174,25 +172,34 @@ fn overview(ser: &Ser) -> Value {
     let now = ser.desk.now();
     let used = sum(&ser.relay.rows([ser.license_start, now], now)).message_size_total;
     let allowed = ser.options.annual_throughput;
+    let end = ser.license_start.checked_add((365 * 24).hours()).unwrap_or(now);
+    let average = |days: i64| {
+        let from = now.checked_sub((days * 24).hours()).unwrap_or(now).max(ser.license_start);
+        sum(&ser.relay.rows([from, now], now)).message_size_total / days.unsigned_abs()
+    };
     json!({ "data": {
         "throughputLimit": allowed.to_string(), "acceptedThroughput": used.to_string(),
         "remainingThroughput": allowed.saturating_sub(used).to_string(),
         "throughputForecastStatus": "under", "licenseDaysRemaining": 100,
-        "licenseStartDate": ser.license_start.strftime("%Y-%m-%d").to_string(),
+        "licenseStartDate": ser.license_start, "licenseEndDate": end,
+        "average7DayThroughput": average(7), "average30DayThroughput": average(30).to_string(),
         "lastUpdated": format!("{now:.0}"),
     } })
 }
 
-fn failing(number: usize, row: &RowTruth) -> Value {
+/// `None` for who had no failures.
+fn failing(row: &RowTruth) -> Option<Value> {
     let delivery = row.failure + row.temp_failure;
-    json!({
-        "relayUserId": id(number), "name": row.application_user_name,
+    let failed = delivery + row.partial_success + row.in_progress;
+    let failing = json!({
+        "relayUserId": id(row.number), "name": row.application_user_name,
         "totalRequestedMessages": row.total,
-        "totalFailedMessages": delivery + row.partial_success + row.in_progress,
+        "totalFailedMessages": failed,
         "totalFailureRate": "0.5", "policyViolationMessages": row.partial_success,
         "filteredMessages": row.in_progress, "deliveryFailureMessages": delivery.to_string(),
         "quarantinedMessages": 0,
-    })
+    });
+    (failed > 0).then_some(failing)
 }
 
 /// Temporary failures end one way or the other within a week: their row's count falls and goes.
@@ -208,35 +215,4 @@ fn recipients(row: &RowTruth) -> Vec<Value> {
         json!({ "recipient": recipient, "dsnCode": code, "details": details, "count": count })
     })
     .collect()
-}
-
-/// All relay users with their details.
-fn users(ser: &Ser) -> Vec<Value> {
-    let now = ser.desk.now();
-    let day = now.checked_sub(24.hours()).unwrap_or(now);
-    let rows = ser.relay.rows([day, now], now);
-    let user = |(number, row): (usize, &RowTruth)| {
-        let expires = (number % 3 != 0).then(|| expiry(now, number));
-        json!({
-            "relayUserId": id(number), "name": row.application_user_name, "status": "active",
-            "version": "v2", "creationDate": "2024-05-02T08:00:00Z",
-            "updatedDate": UPDATED,
-            "allowedAddress": [{ "mailFrom": row.from_envelope, "headerFrom": row.from_header }],
-            "allowedIps": ["192.0.2.10"], "credentialExpirationDate": expires,
-            "limits": { "messagesPer24Hours": 100_000, "messagesPer1Hour": null },
-            "somethingNew": { "a": 1 },
-        })
-    };
-    rows.iter().enumerate().map(user).collect()
-}
-
-/// In December of the year that `now` is in, or of the next.
-fn expiry(now: Timestamp, number: usize) -> String {
-    let year = now.to_zoned(TimeZone::UTC).year();
-    format!("{}-12-10", if number.is_multiple_of(2) { year } else { year + 1 })
-}
-
-fn listed(user: &Value) -> Value {
-    let names = ["relayUserId", "name", "status", "version", "creationDate", "updatedDate"];
-    names.iter().map(|name| ((*name).to_owned(), user[*name].clone())).collect()
 }
