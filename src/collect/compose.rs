@@ -55,7 +55,7 @@ struct Header<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     window_end: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    report: Option<&'static str>,
+    report: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     relay_user: Option<&'a RelayUser>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,7 +93,7 @@ struct Subject<'a> {
 struct RowParts<'a> {
     window: Interval,
     /// Which report of the SER Admin API it is of, and whose.
-    report: Option<(&'static str, Option<&'a RelayUser>)>,
+    report: Option<(&'a str, Option<&'a RelayUser>)>,
     counters: &'a Counters,
     flags: &'a [String],
 }
@@ -105,7 +105,7 @@ pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) 
             Some(RowParts { window: *window, report: None, counters, flags })
         }
         Facts::Report { report, window, user, counters, flags } => {
-            let report = Some((*report, user.as_ref()));
+            let report: Option<(&str, _)> = Some((*report, user.as_ref()));
             Some(RowParts { window: *window, report, counters, flags })
         }
         Facts::Message { .. } | Facts::Entitlement | Facts::RelayUser { .. } => None,
@@ -128,17 +128,28 @@ pub(super) fn licence(
 }
 
 /// Makes the event that a row is gone: of the record what named it.
-pub(super) fn vanished(row: &Identity, revision: &Revision, context: Context<'_>) -> NewEvent {
+pub(super) fn vanished(
+    stream: Stream,
+    row: &Identity,
+    revision: &Revision,
+    context: Context<'_>,
+) -> NewEvent {
     let counters = Counters::default();
-    let parts = RowParts { window: context.slice, report: None, counters: &counters, flags: &[] };
-    let subject = Subject {
-        stream: Stream::Summary,
-        record_id: &row.id,
-        verdict: None,
-        row: Some(parts),
-        usage: None,
-        json: row.names.get(),
-    };
+    let report = row.report.as_deref().map(|report| (report, row.user.as_ref()));
+    let parts = RowParts { window: context.slice, report, counters: &counters, flags: &[] };
+    let (record_id, json) = (&row.id, row.names.get());
+    let row = Some(parts);
+    write(&Subject { stream, record_id, verdict: None, row, usage: None, json }, revision, context)
+}
+
+/// Makes the event that a relay user is no longer there: `json` is what named it.
+pub(super) fn removed(
+    (record_id, json): (&str, &str),
+    revision: &Revision,
+    context: Context<'_>,
+) -> NewEvent {
+    let stream = Stream::RelayUsers;
+    let subject = Subject { stream, record_id, verdict: None, row: None, usage: None, json };
     write(&subject, revision, context)
 }
 

@@ -111,7 +111,11 @@ impl Source for ProofpointSer {
 
     fn limits(&self) -> Limits {
         // An answer has no pages; no age limit is documented.
-        Limits { retention: None, aligned: true, whole: true, page_size: 1 }
+        Limits { retention: None, aligned: true, page_size: 1 }
+    }
+
+    fn whole(&self, _slice: Interval) -> &'static [Stream] {
+        &[Stream::Summary]
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {

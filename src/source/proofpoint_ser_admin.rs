@@ -19,12 +19,15 @@ mod credentials;
 mod cursor;
 mod days;
 mod envelope;
+#[cfg(feature = "testing")]
+pub(in crate::source) mod fuzzing;
+mod overview;
 mod refusal;
 mod relay_user;
 mod relay_users;
 mod report;
 
-pub(crate) use relay_user::Standing;
+pub(crate) use relay_user::{NAMES as RELAY_USER_NAMES, Standing, names as relay_user_names};
 pub use relay_users::RelayUsers;
 
 /// One SER customer. Its streams are sliced differently, so that it is two sources of pages.

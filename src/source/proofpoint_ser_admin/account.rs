@@ -21,7 +21,7 @@ use crate::{
         bearer::{self, Bearer, Grant, Tokens},
         pace::Pace,
         proofpoint_ser::{refusal as ser_refusal, token},
-        text::excerpt,
+        text::{excerpt, is_markup, redact},
     },
 };
 
@@ -51,14 +51,41 @@ impl Answered {
     /// The fault that an answer is in spite of its 200.
     pub(super) fn odd(&self, oddity: &str) -> Fault {
         let secrets: Vec<&str> = self.secrets.iter().map(String::as_str).collect();
-        let body = excerpt(&crate::source::text::redact(&self.text, &secrets));
+        let body = excerpt(&redact(&self.text, &secrets));
         Fault::transient(format!("{} answered 200, but {oddity}: {body}", self.name))
     }
 }
 
+/// Why there is no answer.
+struct Refused {
+    fault: Fault,
+    /// The API has no such thing; a web page in its place is no word of the API's.
+    is_unknown: bool,
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self { fault, is_unknown: false }
+    }
+}
+
 impl Account {
-    /// Puts a question. A refused token is renewed, once.
+    /// Puts a question.
     pub(super) async fn ask(&self, ask: &Ask) -> Result<Answered, Fault> {
+        self.answered(ask).await.map_err(|refused| refused.fault)
+    }
+
+    /// Puts a question about what may be gone; `None` where it is.
+    pub(super) async fn find(&self, ask: &Ask) -> Result<Option<Answered>, Fault> {
+        match self.answered(ask).await {
+            Ok(answered) => Ok(Some(answered)),
+            Err(Refused { is_unknown: true, .. }) => Ok(None),
+            Err(Refused { fault, .. }) => Err(fault),
+        }
+    }
+
+    /// Puts a question. A refused token is renewed, once.
+    async fn answered(&self, ask: &Ask) -> Result<Answered, Refused> {
         let request = ask.request();
         let mut bearer = self.bearer(None).await?;
         let mut answer = self.send(&request, &bearer).await?;
@@ -79,7 +106,8 @@ impl Account {
             if fault.kind == Kind::Auth {
                 self.tokens.forget(&bearer).await;
             }
-            return Err(fault);
+            let is_unknown = answer.status == 404 && !is_markup(&body);
+            return Err(Refused { fault, is_unknown });
         }
         Ok(Answered {
             text: answer.text().into_owned(),

@@ -11,10 +11,14 @@ use super::{
     account::Account,
     ask::{Ask, Days, Sheet},
     cursor::Cursor,
+    overview,
     report::{self, Place, Report},
 };
 use crate::{
-    domain::{record::Record, slice::Stream},
+    domain::{
+        record::Record,
+        slice::{Interval, Stream},
+    },
     fault::{Fault, Kind},
     source::{Limits, Page, Query, Source, text::few},
 };
@@ -49,8 +53,11 @@ impl DayReports {
         };
         let user = cursor.user();
         let place = Place { report, days, user: user.as_ref() };
-        page.records = report::read(&envelope.rows, place, &mut page.warnings);
+        let rows = report::read(&envelope.rows, place, &mut page.warnings);
+        (page.records, page.unread) = (rows.records, rows.unread);
         page.received = envelope.rows.len() as u64;
+        // What it keeps back may be what seems to be missing.
+        page.unread += u64::from(paged && !goes_on && envelope.is_short(sheet));
         let failing = match report {
             Report::FailingUsers => failing(&page.records, &mut page.warnings),
             _ => Vec::new(),
@@ -67,7 +74,8 @@ impl DayReports {
         let answered = self.0.ask(&Ask::Overview).await?;
         let envelope = answered.open()?;
         let place = Place { report: Report::Overview, days, user: None };
-        let records = report::read(&envelope.rows, place, &mut page.warnings);
+        let records = report::read(&envelope.rows, place, &mut page.warnings).records;
+        page.usage = envelope.rows.first().and_then(|row| overview::read(row, now));
         page.received += records.len() as u64;
         page.records.extend(records);
         Ok(())
@@ -103,8 +111,12 @@ impl Source for DayReports {
     }
 
     fn limits(&self) -> Limits {
-        // No age limit is documented. A day comes in many pages, so that no answer is whole.
-        Limits { retention: None, aligned: true, whole: false, page_size: PAGE_SIZE }
+        // No age limit is documented.
+        Limits { retention: None, aligned: true, page_size: PAGE_SIZE }
+    }
+
+    fn whole(&self, _slice: Interval) -> &'static [Stream] {
+        if self.0.config.failures { &[Stream::Usage, Stream::Failures] } else { &[Stream::Usage] }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {

@@ -66,6 +66,12 @@ impl Envelope<'_> {
         let pages = self.pages.or(self.items.map(|items| items.div_ceil(size)));
         Ok(pages.map_or(rows >= size, |pages| sheet.number < pages))
     }
+
+    /// Whether the last page leaves fewer rows than the answer says there are.
+    pub(super) fn is_short(&self, sheet: Sheet) -> bool {
+        let before = sheet.number.saturating_sub(1).saturating_mul(u64::from(sheet.size.max(1)));
+        self.items.is_some_and(|items| before.saturating_add(self.rows.len() as u64) < items)
+    }
 }
 
 fn items(list: &RawValue) -> Result<Vec<&RawValue>, &'static str> {

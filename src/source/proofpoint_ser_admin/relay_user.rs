@@ -107,6 +107,18 @@ impl Standing {
     }
 }
 
+/// The members that say who a relay user is.
+pub(crate) const NAMES: &[&str] = &["relayUserId", "name"];
+
+/// The id of a relay user's record, and the members that name it as one object, from the record's
+/// JSON.
+pub(crate) fn names(json: &str) -> Option<(String, String)> {
+    let mut members = fingerprint::object_of(json)?;
+    let id = own_id(&members)?;
+    members.retain(|(name, _)| NAMES.contains(&name.as_ref()));
+    Some((id, written(&members)))
+}
+
 /// The vendor's id; the name where there is none.
 fn own_id(members: &Members<'_>) -> Option<String> {
     let given = |name| member(members, name).filter(|value| !is_nothing(value)).map(text_or_json);

@@ -1,7 +1,7 @@
 //! The stream `relay_users`: a snapshot in slices of an hour. In the first hour of a day all of them
 //! are read, in the others those that were changed on the hour's day: the API filters by days.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::value::RawValue;
@@ -12,7 +12,6 @@ use super::{
     relay_user,
 };
 use crate::{
-    config,
     domain::slice::{Interval, Stream},
     fault::{Fault, Kind},
     source::{
@@ -25,23 +24,7 @@ use crate::{
 /// off.
 const PAGE_SIZE: u32 = 25;
 
-const HOUR: Duration = Duration::from_hours(1);
-
 pub struct RelayUsers(pub(super) Arc<Account>);
-
-impl RelayUsers {
-    /// The source's configuration for this stream: what is so now has no past to collect, and is not
-    /// read again. A day back, so that the first run reads all once.
-    pub fn hourly(source: &config::Source) -> config::Source {
-        config::Source {
-            slice: HOUR,
-            lag: Duration::ZERO,
-            start: config::Start::Back(24 * HOUR),
-            resweep: Vec::new(),
-            ..source.clone()
-        }
-    }
-}
 
 /// What is asked for in a slice: all, or what was changed.
 fn updated(slice: Interval) -> Option<Days> {
@@ -52,11 +35,8 @@ fn updated(slice: Interval) -> Option<Days> {
 impl RelayUsers {
     /// Reads a row's details. Who was removed meanwhile has none.
     async fn details(&self, id: &UserId) -> Result<Option<Box<RawValue>>, Fault> {
-        let answered = match self.0.ask(&Ask::RelayUser(id.clone())).await {
-            Ok(answered) => answered,
-            Err(fault) if fault.to_string().contains("answered 404") => return Ok(None),
-            Err(fault) => return Err(fault),
-        };
+        let found = self.0.find(&Ask::RelayUser(id.clone())).await?;
+        let Some(answered) = found else { return Ok(None) };
         let envelope = answered.open()?;
         Ok(envelope.rows.first().map(|details| (*details).to_owned()))
     }
@@ -72,7 +52,11 @@ impl Source for RelayUsers {
     }
 
     fn limits(&self) -> Limits {
-        Limits { retention: None, aligned: true, whole: false, page_size: PAGE_SIZE }
+        Limits { retention: None, aligned: true, page_size: PAGE_SIZE }
+    }
+
+    fn whole(&self, slice: Interval) -> &'static [Stream] {
+        if updated(slice).is_none() { &[Stream::RelayUsers] } else { &[] }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
@@ -89,6 +73,8 @@ impl Source for RelayUsers {
         let envelope = list.open()?;
         let goes_on = envelope.goes_on(sheet).map_err(|oddity| list.odd(oddity))?;
         page.received = envelope.rows.len() as u64;
+        // What it keeps back may be what seems to be missing.
+        page.unread += u64::from(!goes_on && envelope.is_short(sheet));
         for row in &envelope.rows {
             let details = match relay_user::id(row) {
                 Some(id) => self.details(&id).await?,
@@ -98,6 +84,7 @@ impl Source for RelayUsers {
                 page.records.push(record);
             } else {
                 let text = excerpt(row.get());
+                page.unread += 1;
                 page.warnings.push(format!("not a relay user and not collected: {text}"));
             }
         }

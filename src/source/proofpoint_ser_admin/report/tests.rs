@@ -21,7 +21,7 @@ fn place(report: Report, user: &RelayUser) -> Place<'_> {
 fn read_text(text: &str, report: Report) -> (Vec<Record>, Vec<String>) {
     let mut warnings = Vec::new();
     let rows = envelope::open(text).unwrap().rows;
-    let records = read(&rows, place(report, &sap()), &mut warnings);
+    let records = read(&rows, place(report, &sap()), &mut warnings).records;
     (records, warnings)
 }
 
@@ -112,7 +112,7 @@ fn rows_have_different_ids_where_anything_of_their_key_differs() {
     let other = RelayUser { id: "other-1".to_owned(), name: None };
     let text = data(rows[0]);
     let rows = envelope::open(&text).unwrap().rows;
-    let of_other = read(&rows, place(Report::Recipients, &other), &mut Vec::new());
+    let of_other = read(&rows, place(Report::Recipients, &other), &mut Vec::new()).records;
     let ids: std::collections::BTreeSet<&str> =
         records.iter().chain(&of_other).map(|record| record.id.as_str()).collect();
     assert_eq!(ids.len(), 5);
