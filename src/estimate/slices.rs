@@ -172,7 +172,7 @@ fn policy(source: &Source) -> Policy {
         Vendor::ProofpointSer(_) => (true, 1),
         Vendor::ProofpointSerAdmin(_) => (true, 100),
     };
-    let limits = Limits { retention: None, aligned, whole: aligned, page_size };
+    let limits = Limits { retention: None, aligned, page_size };
     Policy { start: source.start, lag: source.lag, slice: source.slice, limits }
 }
 
