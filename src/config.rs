@@ -28,6 +28,7 @@ mod reference;
 mod schema;
 pub mod secret;
 mod section;
+mod streams;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

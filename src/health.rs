@@ -9,22 +9,24 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     clock::Clock,
     collect::budget::{self, Expected},
-    config::{Config, Vendor},
+    config::Config,
     domain::{name::SourceName, slice::Stream},
-    source::proofpoint_ser_admin::Standing,
-    store::{Store, StoreError, budget::day, ledger::Key, spool::NewEvent},
+    store::{Store, StoreError, budget::day, spool::NewEvent},
     supervisor::{Step, Task},
 };
 
 mod compose;
 pub mod matter;
 pub mod matters;
+mod standings;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod turns;
+
+use standings::Standings;
 
 /// How often it looks.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -36,6 +38,7 @@ pub struct Watch {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     expected: Arc<BTreeMap<SourceName, Expected>>,
+    standings: Arc<Standings>,
 }
 
 impl Task for Watch {
@@ -49,7 +52,7 @@ impl Watch {
     pub fn new(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) -> Self {
         let expected = config.sources.keys().map(|name| (name.clone(), Expected::default()));
         let expected = Arc::new(expected.collect());
-        Self { config, store, clock, expected }
+        Self { config, store, clock, expected, standings: Arc::default() }
     }
 
     /// Says what has changed since the last look; returns the number of events.
@@ -68,14 +71,8 @@ impl Watch {
         }
         let mut matters = matters::all(&self.config, &facts, &held, &said, now);
         matters.extend(matters::clock::matter(self.clock.off()));
-        for (name, source) in &self.config.sources {
-            let Vendor::ProofpointSerAdmin(admin) = &source.vendor else { continue };
-            let stream = self.store.find_stream(name, Stream::RelayUsers)?;
-            let Some(stream) = stream.filter(|_| admin.relay_users) else { continue };
-            let known = self.store.recall_hour(stream, Key::NEVER_AGES)?;
-            let users: Vec<Standing> =
-                known.iter().filter_map(|(_, _, known)| Standing::read(&known.watched)).collect();
-            matters.extend(matters::relay_users::matters(name, &users, now));
+        for source in self.config.sources.values() {
+            matters.extend(self.standings.matters(&self.store, source, now)?);
         }
         let turns = turns::turns(&said, matters, now);
         if turns.is_empty() {

@@ -19,7 +19,7 @@ use crate::{
     rest::Rest,
     schedule::{self, Activation},
     sink::{Sink, private::Private},
-    source::{Source, pace::Pace, places::Places, proofpoint_ser_admin::RelayUsers},
+    source::{Source, pace::Pace, places::Places},
     store::{Store, budget::day},
     supervisor::{Stop, Supervisor, Until},
 };
@@ -55,11 +55,22 @@ impl Parts {
             AnySource::Etd(source) => Ok(vec![self.collect(config, source, pace, max_spool)]),
             AnySource::Ser(source) => Ok(vec![self.collect(config, source, pace, max_spool)]),
             AnySource::SerAdmin(source) => {
-                let days = self.collect(config, source.days(), pace.clone(), max_spool);
-                let users = source
-                    .relay_users()
-                    .map(|users| self.collect(&RelayUsers::hourly(config), users, pace, max_spool));
-                Ok(std::iter::once(days).chain(users).collect())
+                let mut activations = Vec::new();
+                for (stream, config) in config.sliced() {
+                    let pace = pace.clone();
+                    match source.relay_users().filter(|users| users.stream() == stream) {
+                        // What is so now has no past: backfills are of days.
+                        Some(_) if matches!(self.mode, Mode::Backfill { .. }) => {}
+                        Some(users) => {
+                            activations.push(self.collect(&config, users, pace, max_spool));
+                        }
+                        None => {
+                            let days = source.days();
+                            activations.push(self.collect(&config, days, pace, max_spool));
+                        }
+                    }
+                }
+                Ok(activations)
             }
         }
     }

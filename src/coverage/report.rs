@@ -150,28 +150,30 @@ pub fn gather(
     let counted_from = view.from.unwrap_or_else(|| before(to));
     let mut found = Vec::new();
     for (name, source) in &config.sources {
-        let named = view.source.as_ref().is_none_or(|only| only == name);
-        let Some(stream) = source.vendor.streams().first().copied().filter(|_| named) else {
+        if view.source.as_ref().is_some_and(|only| only != name) {
             continue;
-        };
-        let recorded = match store.find_stream(name, stream)? {
-            Some(id) => store.recorded(id, now, counted_from)?,
-            None => Recorded::default(),
-        };
-        let paused = store.condition(Party::Source(name.as_str()))?.and_then(|condition| {
-            let until = condition.until.filter(|until| *until > now)?;
-            let why = condition.error.unwrap_or_else(|| condition.state.as_str().to_owned());
-            Some((until, format!("the source is paused: {why}")))
-        });
+        }
         let held = budget::held(store, source, &Expected::default(), now)?;
-        found.push((source, stream, recorded, Waits { paused, held }));
+        for (stream, source) in source.sliced() {
+            let recorded = match store.find_stream(name, stream)? {
+                Some(id) => store.recorded(id, now, counted_from)?,
+                None => Recorded::default(),
+            };
+            let condition = store.condition(Party::of(&source, stream))?;
+            let paused = condition.and_then(|condition| {
+                let until = condition.until.filter(|until| *until > now)?;
+                let why = condition.error.unwrap_or_else(|| condition.state.as_str().to_owned());
+                Some((until, format!("the source is paused: {why}")))
+            });
+            found.push((source, stream, recorded, Waits { paused, held: held.clone() }));
+        }
     }
     // A young store fills the strip.
     let first = found.iter().filter_map(|(.., recorded, _)| first(recorded)).min();
     let default = |to: Timestamp| first.unwrap_or(before(to)).clamp(before(to), to);
     let shown = Span([view.from.unwrap_or_else(|| default(to)), to]);
     let sources = found.into_iter().map(|(source, stream, recorded, waits)| {
-        stream_report(source, stream, recorded, &waits, shown, now)
+        stream_report(&source, stream, recorded, &waits, shown, now)
     });
     Ok(Report { at: now, shown, sources: sources.collect() })
 }

@@ -38,6 +38,18 @@ impl SourceState {
         Self::Failing,
     ];
 
+    /// The state of a source is that of its worst stream: first what a person must mend.
+    pub const fn badness(self) -> u8 {
+        match self {
+            Self::Collecting => 0,
+            Self::Quiet => 1,
+            Self::Behind => 2,
+            Self::Throttled => 3,
+            Self::Failing => 4,
+            Self::AuthFailed => 5,
+        }
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Collecting => "collecting",

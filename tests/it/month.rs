@@ -3,6 +3,7 @@
 
 mod etd;
 mod ser;
+mod ser_admin;
 mod tables;
 
 use std::{sync::Arc, time::Duration};
