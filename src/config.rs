@@ -119,15 +119,6 @@ impl Vendor {
             Self::ProofpointSerAdmin(_) => "proofpoint_ser_admin",
         }
     }
-
-    /// The streams such a source makes, the sliced one first.
-    pub fn streams(&self) -> &'static [Stream] {
-        match self {
-            Self::CiscoEtd(_) => &[Stream::Messages],
-            Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
-            Self::ProofpointSerAdmin(_) => &[Stream::Usage, Stream::Failures, Stream::RelayUsers],
-        }
-    }
 }
 
 #[derive(Debug, Clone)]

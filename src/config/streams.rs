@@ -7,6 +7,17 @@ use crate::domain::slice::Stream;
 
 const HOUR: Duration = Duration::from_hours(1);
 
+impl Vendor {
+    /// The streams such a source makes, the sliced one first.
+    pub fn streams(&self) -> &'static [Stream] {
+        match self {
+            Self::CiscoEtd(_) => &[Stream::Messages],
+            Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
+            Self::ProofpointSerAdmin(_) => &[Stream::Usage, Stream::Failures, Stream::RelayUsers],
+        }
+    }
+}
+
 impl Source {
     /// The streams with slices of their own, each with the configuration that it is collected by;
     /// what else the source has comes with the first one's slices.
