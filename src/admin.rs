@@ -14,20 +14,15 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::get,
 };
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
 use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
+    net::TcpListener,
     time::{sleep, timeout},
 };
-use tracing::{debug, error, info};
+use tracing::{error, info};
 
 use crate::{clock::Clock, config::Config, store::Store};
 
+mod connections;
 mod exposition;
 mod guard;
 mod page;
@@ -38,17 +33,8 @@ mod view;
 use guard::Guard;
 use view::{Unavailable, View};
 
-/// Connections at a time; more wait until one closes.
-const CONNECTIONS: usize = 32;
-/// How long a request's head may take, or a connection be idle.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// A connection is closed after this, however busy.
-const LONGEST: Duration = Duration::from_mins(10);
-/// Bytes and number of a request's headers.
-const HEAD_BYTES: usize = 16 << 10;
-const HEADERS: usize = 64;
 /// An address that cannot be listened on is tried again after this.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -72,7 +58,7 @@ pub async fn serve(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) {
     if let Ok(address) = listener.local_addr() {
         info!(%address, "the status page and metrics are there");
     }
-    tokio::join!(accept(listener, router), watch(&view));
+    tokio::join!(connections::accept(listener, router), watch(&view));
 }
 
 /// Notes each minute what was delivered.
@@ -80,42 +66,6 @@ async fn watch(view: &View) {
     loop {
         view.note_throughput();
         sleep(Duration::from_mins(1)).await;
-    }
-}
-
-async fn accept(listener: TcpListener, router: Router) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.len() >= CONNECTIONS {
-            connections.join_next().await;
-        }
-        tokio::select! {
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    connections.spawn(timeout(LONGEST, talk(stream, router.clone())));
-                }
-                // As when there are no descriptors left: the next try may find some.
-                Err(error) => {
-                    debug!(%error, "cannot accept a connection");
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
-        }
-    }
-}
-
-async fn talk(stream: TcpStream, router: Router) {
-    let service = TowerToHyperService::new(router);
-    let talk = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = talk {
-        debug!(%error, "a connection to the admin listener ended");
     }
 }
 

@@ -38,7 +38,8 @@ pub mod units;
 
 pub use environment::configures;
 pub use example::{example, minimal};
-pub use load::{Loaded, default_file, load};
+pub use load::{Loaded, default_file, load, load_for};
+pub use node::Need;
 pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;
 pub use secret::Secret;

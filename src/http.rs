@@ -12,6 +12,7 @@ use crate::{config, fault::Fault};
 mod client;
 mod client_error;
 mod explain;
+mod proxy;
 mod room;
 pub mod tls;
 
@@ -19,7 +20,7 @@ pub use client::Client;
 #[cfg(feature = "testing")]
 pub use client::{Peer, set_here};
 pub use client_error::ClientError;
-pub use explain::{SLOW, UNKNOWN_NAME, UNREACHABLE, fault, plain};
+pub use explain::{SLOW, UNKNOWN_NAME, UNREACHABLE, plain};
 pub use room::Room;
 pub use tls::tls_config;
 
@@ -71,7 +72,8 @@ pub fn client(settings: &config::Http) -> Result<Client, ClientError> {
         // The address may carry a password, so neither it nor reqwest's text goes into the error.
         builder = builder.proxy(reqwest::Proxy::all(proxy).map_err(|_| ClientError::Proxy)?);
     }
-    builder.build().map(Client::new).map_err(|error| ClientError::Client(error.without_url()))
+    let requests = builder.build().map_err(|error| ClientError::Client(error.without_url()))?;
+    Ok(Client::new(requests, settings.proxy.as_deref()))
 }
 
 /// Reads a body of at most `max_bytes` after decompression, piece by piece, so that neither a wrong
@@ -87,7 +89,7 @@ pub async fn body_start(mut response: reqwest::Response, bytes: usize) -> Result
     let mut body = BytesMut::new();
     while body.len() < bytes
         && let Some(piece) =
-            response.chunk().await.map_err(|error| explain::fault_of(&peer, &error))?
+            response.chunk().await.map_err(|error| explain::fault_of(&peer, None, &error))?
     {
         body.extend_from_slice(&piece[..piece.len().min(bytes - body.len())]);
     }
@@ -104,7 +106,7 @@ async fn capped(
     let announced = response.content_length().and_then(|length| usize::try_from(length).ok());
     let mut body = BytesMut::with_capacity(announced.unwrap_or(0).min(max_bytes).min(MOST_AT_ONCE));
     while let Some(piece) =
-        response.chunk().await.map_err(|error| explain::fault_of(&peer, &error))?
+        response.chunk().await.map_err(|error| explain::fault_of(&peer, None, &error))?
     {
         if body.len() + piece.len() > max_bytes {
             return Err(Fault::new(

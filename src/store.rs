@@ -68,6 +68,8 @@ pub enum StoreError {
     Locked { path: PathBuf, pid: String },
     #[error("there is no store in {}; `postrider run` or `once` makes one", .0.display())]
     Missing(PathBuf),
+    #[error("whether {} is there cannot be seen; run this as the user that runs postrider, such as by `runuser -u postrider -- postrider status`", path.display())]
+    Hidden { path: PathBuf, source: std::io::Error },
     #[error("the store {} was made by a newer postrider (schema {found}, this one knows {known}); run that version, or restore the copy from before the upgrade", path.display())]
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the store {} was made by an older postrider (schema {found}, this one works on {known}); start this version's `postrider run` or `once`, which brings it up to date", path.display())]
@@ -361,7 +363,7 @@ fn lock(directory: &Path) -> Result<File, StoreError> {
 /// A connection to a store that is there, in this version's schema.
 fn existing(directory: &Path, flags: OpenFlags, cache: i64) -> Result<Connection, StoreError> {
     let path = directory.join(FILE);
-    if !path.exists() {
+    if !path.try_exists().map_err(|source| StoreError::Hidden { path: path.clone(), source })? {
         return Err(StoreError::Missing(directory.to_owned()));
     }
     let connection = connect(&path, flags, cache);

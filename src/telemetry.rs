@@ -11,6 +11,9 @@ use crate::config::{Log, LogFormat};
 /// Libraries that say at `info` what concerns nobody.
 const QUIET: &str = "tokio_cron_scheduler=warn,hyper=warn,h2=warn,reqwest=warn,rustls=warn";
 
+/// The target of lines that may quote a record: a support archive leaves them out.
+pub const QUOTES: &str = "postrider::collect::quotes";
+
 /// Starts logging as configured.
 pub fn start(log: &Log) -> anyhow::Result<()> {
     let directives = format!("{QUIET},{}", log.level);

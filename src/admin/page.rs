@@ -88,7 +88,11 @@ fn ill<'a>(all: impl Iterator<Item = &'a Health>) -> usize {
 }
 
 fn of(count: usize, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+    things(u64::try_from(count).unwrap_or(u64::MAX), thing)
+}
+
+fn things(count: u64, thing: &str) -> String {
+    format!("{} {thing}{}", number(count), if count == 1 { "" } else { "s" })
 }
 
 /// What needs somebody, the worst first.

@@ -96,7 +96,7 @@ struct FollowArgs {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_beside_or_exit(file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

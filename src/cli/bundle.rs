@@ -1,5 +1,5 @@
 //! `postrider bundle`: what somebody who helps needs to know, in one archive without secrets and
-//! without any event's content.
+//! without events.
 
 use std::path::{Path, PathBuf};
 
@@ -41,8 +41,9 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     print(&drawn(table))?;
     let out = out.display();
     let note = format!(
-        "{out} has these files, and only you may read it. No event's content is in it, and secrets \
-         are shown by their form only; look for yourself before you send it: tar xzf {out}"
+        "{out} has these files, and only you may read it. No event is in it, and secrets are shown \
+         by their form only; but what a vendor or a SIEM answered is, and such an answer may quote \
+         an event. Look for yourself before you send it: tar xzf {out}"
     );
     print(&format!("\n{}", wrapped(&note, 0, width())))?;
     Ok(Exit::Done)

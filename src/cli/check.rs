@@ -12,7 +12,7 @@ use super::{
     paint, print, setup,
 };
 use crate::{
-    config::{self, Problem, Problems},
+    config::{self, Need, Problem, Problems},
     privacy::members::{self, Target},
 };
 
@@ -63,7 +63,7 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
 /// What is wrong with the configuration and, unless `offline`, with what it names.
 pub(super) async fn report(file: Option<&Path>, offline: bool) -> (Report, Exit) {
     let clock = setup::clock();
-    match setup::configuration(file, clock.now()) {
+    match setup::configuration(Need::Secrets, file, clock.now()) {
         Err(problems) => {
             let configuration = problems.into_vec();
             (Report { configuration, tried: Vec::new(), privacy: Vec::new() }, Exit::Wrong)
@@ -107,12 +107,18 @@ fn tell(report: Report, offline: bool, exit: Exit) -> anyhow::Result<()> {
     }
     print(&paint::states(&drawn(table)))?;
     let count = |state| tried.iter().filter(|trial| trial.state == state).count();
-    print(&match (count(State::Mend), count(State::Warning)) {
+    print(&verdict(count(State::Mend), count(State::Warning), tried.len()))
+}
+
+/// How it stands, in a sentence.
+fn verdict(failed: usize, warnings: usize, tried: usize) -> String {
+    match (failed, warnings) {
         (0, 0) => "All is well: `postrider run` can start.".to_owned(),
         (0, 1) => "`postrider run` can start; one thing is worth a look.".to_owned(),
         (0, warnings) => format!("`postrider run` can start; {warnings} things are worth a look."),
-        (failed, _) => format!("{failed} of {} need mending.", tried.len()),
-    })
+        (1, _) => format!("1 of {tried} needs mending."),
+        (failed, _) => format!("{failed} of {tried} need mending."),
+    }
 }
 
 fn kept(sink: &config::Sink) -> Option<Kept> {
@@ -136,4 +142,16 @@ fn kept_table(privacy: &[Kept]) -> String {
         table.add_row([sink, &drops.join(", "), &format!("{}{domains}", hashes.join(", "))]);
     }
     drawn(table)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_needs_and_two_need() {
+        assert_eq!(verdict(1, 2, 6), "1 of 6 needs mending.");
+        assert_eq!(verdict(2, 0, 6), "2 of 6 need mending.");
+        assert_eq!(verdict(0, 1, 6), "`postrider run` can start; one thing is worth a look.");
+    }
 }

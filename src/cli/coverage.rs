@@ -10,7 +10,7 @@ use super::{
     watch::{self, WatchArgs},
 };
 use crate::{
-    config::Config,
+    config::{Config, Need},
     coverage::report::{self, View},
     domain::name::SourceName,
     store::{Store, StoreError},
@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_or_exit(Need::NoSecrets, file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

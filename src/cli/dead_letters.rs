@@ -5,11 +5,14 @@ mod list;
 mod replay;
 mod show;
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
+
+use clap::builder::RangedU64ValueParser;
 
 use super::{Exit, Output, complain, setup};
 use crate::{
-    config::Config,
+    config::{Config, Need},
+    fault::tame,
     store::{Store, StoreError, dead_letters::Which},
 };
 
@@ -35,7 +38,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct Chosen {
     /// Their numbers, as `list` shows them.
-    #[arg(value_name = "ID", conflicts_with_all = ["sink", "all"])]
+    #[arg(value_name = "ID", value_parser = number(), conflicts_with_all = ["sink", "all"])]
     ids: Vec<u64>,
     /// All of this sink.
     #[arg(long, value_name = "NAME")]
@@ -45,8 +48,37 @@ struct Chosen {
     all: bool,
 }
 
+/// Reads a letter's number, as large as the store can have.
+fn number() -> RangedU64ValueParser {
+    clap::value_parser!(u64).range(1..=i64::MAX.unsigned_abs())
+}
+
+/// One line, whatever a vendor or a SIEM put into it.
+fn tamed(text: &str) -> String {
+    text.chars().map(tame).collect()
+}
+
+/// The same JSON, where what would command a terminal, or turn its text around, is escaped. Below
+/// these JSON has the characters escaped already, but for line ends between its members.
+fn tamed_json(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c > '~' && tame(c) != c {
+            // Writing to a string cannot fail.
+            let _written = write!(safe, "\\u{:04x}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match &args.command {
+        Command::Replay(_) => setup::configuration_beside_or_exit(file),
+        _ => setup::configuration_or_exit(Need::NoSecrets, file),
+    };
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -117,4 +149,20 @@ impl Chosen {
 fn is_known(config: &Config, store: &Store, name: &str) -> Result<bool, StoreError> {
     let configured = config.sinks.keys().any(|sink| sink.as_str() == name);
     Ok(configured || store.dead_letters()?.iter().any(|pile| pile.sink == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_command_a_terminal_is_escaped() {
+        let text = "{\n  \"subject\": \"\u{9b}2J\u{7f}é\u{202e}gpj.exe\u{1f600}\"\n}";
+        let safe = tamed_json(text);
+        let expected = "{\n  \"subject\": \"\\u009b2J\\u007fé\\u202egpj.exe\u{1f600}\"\n}";
+        assert_eq!(safe, expected);
+        let read = |text| serde_json::from_str::<serde_json::Value>(text).unwrap();
+        assert_eq!(read(text), read(&safe));
+        assert_eq!(tamed("a\n\u{202e}b"), "a  b");
+    }
 }

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{Exit, complain, setup};
 use crate::{
     collect::ROWS,
-    config::{Config, Vendor},
+    config::{Config, Need, Vendor},
     coverage::{Piece, State, partition},
     domain::{
         name::SourceName,
@@ -62,7 +62,7 @@ enum Word {
 }
 
 pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_or_exit(Need::NoSecrets, file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::{net::TcpStream, time::timeout};
 
 use super::{Exit, complain, print, say, setup};
-use crate::config::Admin;
+use crate::config::{Admin, Need};
 
 /// Far more than the reasons take, or the metrics of a thousand sources.
 const MOST: usize = 8 << 20;
@@ -34,7 +34,7 @@ pub struct Args {
 
 /// 0 or 1 and nothing else: container engines reserve other exit statuses.
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration(file, setup::clock().now()) {
+    let loaded = match setup::configuration(Need::NoSecrets, file, setup::clock().now()) {
         Ok(loaded) => loaded,
         Err(problems) => {
             complain(&format!("the configuration cannot be used\n{problems}"));

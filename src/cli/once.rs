@@ -4,11 +4,11 @@ use std::{path::Path, sync::atomic::Ordering, time::Duration};
 
 use rand::{SeedableRng, rngs::StdRng};
 
-use super::{Exit, complain, run::stop_on_signals, setup};
+use super::{Exit, complain, layout::count, run::stop_on_signals, setup};
 use crate::{
     app::{self, Mode},
     collect::budget::{self, Expected},
-    config::units,
+    config::{Need, units},
     secrecy,
     store::{Store, StoreError},
     telemetry,
@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_or_exit(Need::Secrets, file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -39,7 +39,8 @@ pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
     let mut outcome = running.ended().await;
     let gaps = refused(&store)?.saturating_sub(refused_before);
     if gaps > 0 {
-        outcome.undone.push(format!("the vendor cannot give {gaps} slices; see `status`"));
+        let gaps = count(gaps, "slice");
+        outcome.undone.push(format!("the vendor cannot give {gaps}; see `status`"));
     }
     for source in config.sources.values() {
         if let Some(held) = budget::held(&store, source, &Expected::default(), clock.now())? {

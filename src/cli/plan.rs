@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::{Exit, Output, complain, print, setup};
 use crate::{
     collect::budget::{self, Expected, Held},
-    config::{Config, Source, Start, Vendor, units},
+    config::{Config, Need, Source, Start, Vendor, units},
     domain::slice::Interval,
     estimate::{self, Change, DayPlan, Estimate, Volume},
     store::{Store, StoreError},
@@ -76,7 +76,7 @@ struct Backfill {
 }
 
 pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_or_exit(Need::NoSecrets, file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };

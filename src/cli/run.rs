@@ -20,7 +20,7 @@ use crate::{
     admin,
     app::{self, Mode, Outcome, Running},
     clock::Clock,
-    config::Config,
+    config::{Config, Need},
     secrecy, service,
     store::Store,
     supervisor::Stop,
@@ -32,7 +32,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(8);
 
 pub async fn run(file: Option<&Path>) -> anyhow::Result<Exit> {
-    let loaded = match setup::configuration_or_exit(file) {
+    let loaded = match setup::configuration_or_exit(Need::Secrets, file) {
         Ok(loaded) => loaded,
         Err(exit) => return Ok(exit),
     };
@@ -117,7 +117,7 @@ async fn reload(
     clock: &Arc<dyn Clock>,
 ) -> Option<Config> {
     hangup.recv().await?;
-    match setup::configuration(file, clock.now()) {
+    match setup::configuration(Need::Secrets, file, clock.now()) {
         Err(problems) => {
             error!("the new configuration cannot be used; going on with the old one\n{problems}");
             None

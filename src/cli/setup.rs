@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{Exit, complain, say};
 use crate::{
     clock::{Clock, SteadyClock, SystemClock},
-    config::{Loaded, Problems, default_file, load},
+    config::{Loaded, Need, Problems, default_file, load_for},
     store::{Store, StoreError},
 };
 
@@ -42,15 +42,19 @@ pub(super) fn file(named: Option<&Path>, env: &[(String, String)]) -> Option<Pat
 }
 
 /// Loads the configuration from the named or the default file and the environment.
-pub(super) fn configuration(named: Option<&Path>, now: Timestamp) -> Result<Loaded, Problems> {
+pub(super) fn configuration(
+    need: Need,
+    named: Option<&Path>,
+    now: Timestamp,
+) -> Result<Loaded, Problems> {
     let env = environment();
-    load(file(named, &env).as_deref(), env, now)
+    load_for(need, file(named, &env).as_deref(), env, now)
 }
 
 /// The configuration, or every problem on standard error and the exit status for it. Warnings are
 /// told too.
-pub(super) fn configuration_or_exit(file: Option<&Path>) -> Result<Loaded, Exit> {
-    match configuration(file, clock().now()) {
+pub(super) fn configuration_or_exit(need: Need, file: Option<&Path>) -> Result<Loaded, Exit> {
+    match configuration(need, file, clock().now()) {
         Ok(loaded) => {
             loaded.warnings.iter().for_each(|warning| complain(&warning.to_string()));
             Ok(loaded)
@@ -60,6 +64,16 @@ pub(super) fn configuration_or_exit(file: Option<&Path>) -> Result<Loaded, Exit>
             Err(Exit::Wrong)
         }
     }
+}
+
+/// The configuration for what a running daemon does, or else this process: who does it needs the
+/// secrets.
+pub(super) fn configuration_beside_or_exit(file: Option<&Path>) -> Result<Loaded, Exit> {
+    let quiet = configuration(Need::NoSecrets, file, clock().now());
+    let is_beside = |loaded: &Loaded| Store::is_in_use(&loaded.config.state.directory);
+    let need =
+        if quiet.is_ok_and(|loaded| is_beside(&loaded)) { Need::NoSecrets } else { Need::Secrets };
+    configuration_or_exit(need, file)
 }
 
 /// The store for this process alone, or beside the process that has it; whether there is one.

@@ -11,7 +11,10 @@ use std::{
 
 use anyhow::Context as _;
 use jiff::Span;
-use tokio::io::AsyncWriteExt as _;
+use tokio::{
+    io::AsyncWriteExt as _,
+    signal::unix::{SignalKind, signal},
+};
 
 use crate::{
     clock::{Clock, SystemClock},
@@ -123,7 +126,7 @@ pub struct Args {
     with_file: Option<PathBuf>,
 }
 
-/// Serves until Ctrl-C.
+/// Serves until Ctrl-C or SIGTERM: the first process of a container ignores what it does not handle.
 #[expect(clippy::print_stdout, reason = "the addresses and the configuration are the output")]
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let simulation = Simulation::start(args.options()).await.context("starting the simulators")?;
@@ -142,7 +145,11 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             println!("# configuration in {}", path.display());
         }
     }
-    tokio::signal::ctrl_c().await.context("waiting for Ctrl-C")?;
+    let mut term = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended.context("waiting for Ctrl-C")?,
+        _ = term.recv() => {}
+    }
     simulation.stop().await;
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::{
     Exit, Output, complain, setup,
     watch::{self, WatchArgs},
 };
-use crate::{status::gather, store::Store};
+use crate::{config::Need, status::gather, store::Store};
 
 mod table;
 
@@ -25,7 +25,7 @@ pub struct Args {
 const NO_DAEMON: &str = "no daemon runs on this store; start one with `postrider run`";
 
 pub async fn run(file: Option<&Path>, args: Args) -> anyhow::Result<Exit> {
-    let config = match setup::configuration_or_exit(file) {
+    let config = match setup::configuration_or_exit(Need::NoSecrets, file) {
         Ok(loaded) => loaded.config,
         Err(exit) => return Ok(exit),
     };

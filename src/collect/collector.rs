@@ -116,8 +116,15 @@ impl<S: Source> Task for Collector<S> {
             let survey = if one { None } else { self.survey(now).await? };
             return Ok(survey.unwrap_or(Step::Idle));
         };
-        let why = format!("{count} slices of {} are not covered", self.config.name);
+        let why = uncovered(count, self.config.name.as_str());
         Ok(Step::Waiting { until, why, person: false })
+    }
+}
+
+fn uncovered(slices: u64, source: &str) -> String {
+    match slices {
+        1 => format!("1 slice of {source} is not covered"),
+        _ => format!("{slices} slices of {source} are not covered"),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::{
         budget::Calls,
         slices::{Heard, OpenSlice, PageCommit, Progress, Resweep, StreamId, Then},
     },
+    telemetry::QUOTES,
 };
 
 /// An empty answer where rows were is asked for again after this.
@@ -35,7 +36,7 @@ impl<S: Source> Collector<S> {
     ) -> Result<Then, StoreError> {
         let now = self.clock.now();
         for warning in &page.warnings {
-            warn!("{warning}");
+            warn!(target: QUOTES, "{warning}");
         }
         let mut then = page::after(&page, slice, self.source.limits().page_size);
         let streams = self.streams().await?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{load::checked, units};
+use super::{Need, load::checked, units};
 use crate::{collect::fuzzing::COLLECTED_AT, fuzzing::parts};
 
 /// A file's text, then the environment as a process has it: `NAME=VALUE`, each behind a NUL.
@@ -14,7 +14,7 @@ pub fn configuration(bytes: &[u8]) {
         Some((name.to_owned(), value.to_owned()))
     };
     let env: BTreeMap<String, String> = parts.filter_map(variable).collect();
-    let problems = match checked(text, None, &env, COLLECTED_AT) {
+    let problems = match checked(Need::Secrets, text, None, &env, COLLECTED_AT) {
         Ok(loaded) => {
             // What holds is shown to people.
             assert!(!format!("{loaded:?}").is_empty());

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use super::{
     Config, check,
     environment::{configures, overlay},
-    node::Context,
+    node::{Context, Need},
     problem::{Place, Problem, Problems, Severity},
     raw::Root,
     section,
@@ -41,12 +41,23 @@ pub fn load(
     env: impl IntoIterator<Item = (String, String)>,
     now: Timestamp,
 ) -> Result<Loaded, Problems> {
+    load_for(Need::Secrets, path, env, now)
+}
+
+/// Like [`load`], with or without secrets.
+pub fn load_for(
+    need: Need,
+    path: Option<&Path>,
+    env: impl IntoIterator<Item = (String, String)>,
+    now: Timestamp,
+) -> Result<Loaded, Problems> {
     let text = path.map(read).transpose()?;
-    checked(text.as_deref(), path, &env.into_iter().collect(), now)
+    checked(need, text.as_deref(), path, &env.into_iter().collect(), now)
 }
 
 /// Like [`load`], of a file's text.
 pub(super) fn checked(
+    need: Need,
     text: Option<&str>,
     path: Option<&Path>,
     env: &BTreeMap<String, String>,
@@ -66,6 +77,7 @@ pub(super) fn checked(
         file: path.map(Path::to_owned),
         env,
         now,
+        need,
         secret_in_file: Cell::new(false),
         problems: RefCell::new(problems),
     };

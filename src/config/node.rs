@@ -15,6 +15,15 @@ use super::{
     text::{Places, join, parse_value},
 };
 
+/// What the configuration is read for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// For work: each secret must be there.
+    Secrets,
+    /// To look at the store, perhaps where the service manager gives no secrets: none is looked for.
+    NoSecrets,
+}
+
 /// What reading needs and leaves behind.
 #[derive(Debug)]
 pub(super) struct Context<'e> {
@@ -22,6 +31,7 @@ pub(super) struct Context<'e> {
     pub(super) file: Option<PathBuf>,
     pub(super) env: &'e BTreeMap<String, String>,
     pub(super) now: Timestamp,
+    pub(super) need: Need,
     /// Whether the file itself holds a secret.
     pub(super) secret_in_file: Cell<bool>,
     pub(super) problems: RefCell<Vec<Problem>>,

@@ -17,6 +17,8 @@ enum Origin {
     Env(String),
     /// `{ file = … }` and `{ credential = … }`, the latter already resolved.
     File(PathBuf),
+    /// `{ credential = … }` where nobody gives any.
+    Credential(String),
 }
 
 /// Why a secret cannot be read.
@@ -24,6 +26,8 @@ enum Origin {
 pub enum SecretError {
     #[error("the environment variable {0} is not set")]
     NoVariable(String),
+    #[error("the credential {0} cannot be found because CREDENTIALS_DIRECTORY is not set")]
+    NoCredential(String),
     #[error("the secret file {} cannot be read", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("the secret file {} is empty", .0.display())]
@@ -43,6 +47,10 @@ impl Secret {
         Self { origin: Origin::File(path.into()) }
     }
 
+    pub(super) fn credential(name: impl Into<String>) -> Self {
+        Self { origin: Origin::Credential(name.into()) }
+    }
+
     /// Reads the secret from its origin, anew each time: rotation needs no restart. A file's
     /// trailing line break does not belong to it.
     pub fn read(&self) -> Result<Zeroizing<String>, SecretError> {
@@ -52,6 +60,7 @@ impl Secret {
             Origin::Env(name) => std::env::var(name)
                 .map(Zeroizing::new)
                 .map_err(|_| SecretError::NoVariable(name.clone())),
+            Origin::Credential(name) => Err(SecretError::NoCredential(name.clone())),
             Origin::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .map(Zeroizing::new)
@@ -72,6 +81,7 @@ impl fmt::Debug for Secret {
             Origin::Plain(_) => f.write_str("Secret(plain)"),
             Origin::Env(name) => write!(f, "Secret(env {name})"),
             Origin::File(path) => write!(f, "Secret(file {})", path.display()),
+            Origin::Credential(name) => write!(f, "Secret(credential {name})"),
         }
     }
 }

@@ -168,10 +168,10 @@ pub fn gather(
             found.push((source, stream, recorded, Waits { paused, held: held.clone() }));
         }
     }
-    // A young store fills the strip.
+    // A young store fills the strip, unless all of it lies after what is asked for.
     let first = found.iter().filter_map(|(.., recorded, _)| first(recorded)).min();
-    let default = |to: Timestamp| first.unwrap_or(before(to)).clamp(before(to), to);
-    let shown = Span([view.from.unwrap_or_else(|| default(to)), to]);
+    let begun = first.filter(|first| *first < to).map_or(before(to), |first| first.max(before(to)));
+    let shown = Span([view.from.unwrap_or(begun), to]);
     let sources = found.into_iter().map(|(source, stream, recorded, waits)| {
         stream_report(&source, stream, recorded, &waits, shown, now)
     });

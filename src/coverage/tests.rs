@@ -230,3 +230,15 @@ async fn a_range_is_shown_and_all_is_summed() {
     assert_eq!(part.gaps.len(), 1);
     assert_eq!(part.covered.len(), 2);
 }
+
+#[tokio::test]
+async fn a_range_that_ends_before_anything_was_asked_for_is_a_week() {
+    let scene = Scene::new().await;
+    let shown = |to: i64| {
+        let view = View { to: Some(at(to)), ..View::default() };
+        let report = gather(&scene.config, &scene.store, &view, scene.now).unwrap();
+        report.shown.0.map(minutes)
+    };
+    assert_eq!(shown(-60), [-60 - 7 * 24 * 60, -60]);
+    assert_eq!(shown(60), [0, 60]);
+}

@@ -90,6 +90,8 @@ impl<K: Sink> Deliverer<K> {
             settled(done, index, None)
         };
         self.settled(settled).await;
+        // Who refuses an event is there and answers.
+        self.tell(State::Ok, None, None).await;
         Ok(())
     }
 

@@ -1,19 +1,23 @@
 //! A client as sources and sinks hold it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use reqwest::{RequestBuilder, Response};
 
-use super::{Room, room::Share};
+use super::{Room, explain, room::Share};
 use crate::{fault::Fault, metrics::Requests};
 
 /// An HTTP client. Cheap to clone, and to be kept: it holds the connections.
 #[derive(Clone)]
 pub struct Client {
     requests: reqwest::Client,
+    /// Of the settings, with its password.
+    proxy: Option<Arc<str>>,
     share: Share,
     counted: Option<Requests>,
     #[cfg(feature = "testing")]
-    peer: Option<std::sync::Arc<dyn Peer>>,
+    peer: Option<Arc<dyn Peer>>,
 }
 
 /// Answers in the network's place, so that a simulation has no sockets and no real time.
@@ -42,9 +46,10 @@ pub(super) fn here() -> Option<Client> {
 }
 
 impl Client {
-    pub(super) fn new(requests: reqwest::Client) -> Self {
+    pub(super) fn new(requests: reqwest::Client, proxy: Option<&str>) -> Self {
         Self {
             requests,
+            proxy: proxy.map(Arc::from),
             share: Share::default(),
             counted: None,
             #[cfg(feature = "testing")]
@@ -55,7 +60,7 @@ impl Client {
     /// The same client, whose requests reach `peer` instead of the network.
     #[cfg(feature = "testing")]
     #[must_use]
-    pub fn to_peer(self, peer: std::sync::Arc<dyn Peer>) -> Self {
+    pub fn to_peer(self, peer: Arc<dyn Peer>) -> Self {
         Self { peer: Some(peer), ..self }
     }
 
@@ -83,12 +88,13 @@ impl Client {
     }
 
     async fn ask(&self, request: RequestBuilder) -> Result<Response, Fault> {
+        let fault = |error: reqwest::Error| explain::fault(self.proxy.as_deref(), &error);
         #[cfg(feature = "testing")]
         if let Some(peer) = &self.peer {
-            let request = request.build().map_err(super::fault)?;
+            let request = request.build().map_err(fault)?;
             return peer.answer(request).await;
         }
-        request.send().await.map_err(super::fault)
+        request.send().await.map_err(fault)
     }
 
     /// Reads a body of at most `max_bytes` after decompression. A large one waits until there is

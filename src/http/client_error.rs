@@ -21,6 +21,10 @@ pub enum ClientError {
     HalfIdentity,
     #[error("\"{0}\" is neither a host name nor an IP address")]
     ServerName(String),
+    #[error(
+        "no authority of this machine can be used to verify certificates; install its package ca-certificates, or name a file of them by tls.ca_file"
+    )]
+    NoAuthorities(#[source] rustls::Error),
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),
     #[error("the proxy's address is not a URL such as http://proxy.example.com:3128")]

@@ -3,7 +3,10 @@
 
 use std::{error::Error, io};
 
-use super::tls;
+use super::{
+    proxy::{self, Proxy},
+    tls,
+};
 use crate::fault::Fault;
 
 /// What to do about a peer that cannot be reached.
@@ -16,34 +19,38 @@ pub const UNKNOWN_NAME: &str = "correct the name in the configuration, or this m
 pub const SLOW: &str = "see whether it is overloaded, or raise `timeout`";
 
 /// What a failed request or a broken body means: transient, except that a certificate which cannot
-/// be trusted wants a person.
-#[expect(clippy::needless_pass_by_value, reason = "used as map_err(http::fault)")]
-pub fn fault(error: reqwest::Error) -> Fault {
+/// be trusted wants a person. `proxy` is that of the settings.
+pub(super) fn fault(proxy: Option<&str>, error: &reqwest::Error) -> Fault {
+    let by = error.url().and_then(|url| proxy::proxy(proxy, url));
     let peer = error.url().map_or_else(|| "the peer".to_owned(), peer);
-    fault_of(&peer, &error)
+    fault_of(&peer, by.as_ref(), error)
 }
 
 /// The same for a peer that is known: a broken body does not say whose it was.
-pub(super) fn fault_of(peer: &str, error: &reqwest::Error) -> Fault {
+pub(super) fn fault_of(peer: &str, proxy: Option<&Proxy>, error: &reqwest::Error) -> Fault {
     if let Some(tls) = tls::find(error) {
         return tls::fault(peer, tls);
     }
+    let by = proxy.map_or_else(String::new, |proxy| format!(" by the proxy {}", proxy.at));
+    let cure = |otherwise| proxy.map_or(otherwise, |proxy| proxy.cure);
     if error.is_connect() && error.is_timeout() {
-        return Fault::transient(format!("cannot connect to {peer}: no answer in time"))
-            .cured_by(UNREACHABLE);
+        return Fault::transient(format!("cannot connect to {peer}{by}: no answer in time"))
+            .cured_by(cure(UNREACHABLE));
     }
     if error.is_timeout() {
         return Fault::transient(format!("{peer} did not answer in time")).cured_by(SLOW);
     }
     let cause = root(error);
     if error.is_dns() {
-        return Fault::transient(format!("cannot resolve the name of {peer}"))
-            .cured_by(UNKNOWN_NAME)
+        // A proxy resolves the peer's name itself.
+        let name = proxy.map_or_else(|| peer.to_owned(), |proxy| format!("the proxy {}", proxy.at));
+        return Fault::transient(format!("cannot resolve the name of {name}"))
+            .cured_by(cure(UNKNOWN_NAME))
             .caused_by(cause);
     }
     if error.is_connect() {
-        return Fault::transient(format!("cannot connect to {peer}"))
-            .cured_by(UNREACHABLE)
+        return Fault::transient(format!("cannot connect to {peer}{by}"))
+            .cured_by(cure(UNREACHABLE))
             .caused_by(cause);
     }
     if error.is_body() || error.is_decode() {

@@ -208,6 +208,27 @@ async fn faults_name_host_and_port_and_hide_the_query() {
 }
 
 #[tokio::test]
+async fn a_proxy_that_cannot_be_reached_is_not_taken_for_the_peer() {
+    // The peer is there; the proxy is not.
+    let peer = MockServer::start().await;
+    let proxy = "http://user:hunter2@127.0.0.1:1".to_owned();
+    let http = Http { proxy: Some(proxy), ..settings(Tls::default()) };
+    for (url, named) in [
+        (format!("{}/?key=hunter2", peer.uri()), peer.address().to_string()),
+        ("https://vendor.invalid/".to_owned(), "vendor.invalid:443".to_owned()),
+    ] {
+        let fault = get(&http, &url).await.unwrap_err();
+        let words = format!("cannot connect to {named} by the proxy 127.0.0.1:1");
+        assert_eq!(fault.chain(), format!("{words}: connection refused"));
+        assert!(fault.cure().unwrap().starts_with("check `proxy`"), "{fault:?}");
+    }
+    let unknown = Http { proxy: Some("proxy.invalid:3128".to_owned()), ..http };
+    let fault = get(&unknown, &peer.uri()).await.unwrap_err();
+    assert_eq!(fault.to_string(), "cannot resolve the name of the proxy proxy.invalid:3128");
+    assert!(fault.cure().unwrap().starts_with("check `proxy`"), "{fault:?}");
+}
+
+#[tokio::test]
 async fn a_silent_peer_and_a_cut_body_are_transient() {
     let server = MockServer::start().await;
     let slow = ResponseTemplate::new(200).set_delay(Duration::from_secs(30));

@@ -195,7 +195,7 @@ fn verifier(settings: &Tls) -> Result<Arc<dyn ServerCertVerifier>, ClientError> 
     if let Some(verifier) = SYSTEM.get() {
         return Ok(verifier.clone());
     }
-    let verifier = Arc::new(Verifier::new(provider()).map_err(ClientError::Tls)?);
+    let verifier = Arc::new(Verifier::new(provider()).map_err(ClientError::NoAuthorities)?);
     Ok(SYSTEM.get_or_init(|| verifier).clone())
 }
 

@@ -117,11 +117,13 @@ impl Source for CiscoEtd {
         let page = self.fetch(&query).await?;
         self.clock.hear(page.server_time);
         let messages = match (page.total, page.received) {
-            (Some(total), received) if total >= received => total.to_string(),
-            (_, received) => format!("at least {received}"),
+            (Some(1), 0 | 1) => "1 message".to_owned(),
+            (Some(total), received) if total >= received => format!("{total} messages"),
+            (_, 1) => "at least 1 message".to_owned(),
+            (_, received) => format!("at least {received} messages"),
         };
         let (start, end) = (interval.start(), interval.end());
-        Ok(format!("token and search work; {messages} messages between {start:.0} and {end:.0}"))
+        Ok(format!("token and search work; {messages} between {start:.0} and {end:.0}"))
     }
 }
 

@@ -163,8 +163,9 @@ impl Source for ProofpointSer {
         let query =
             Query { interval: window, page_token: None, page_size: 1, narrow: Filter::default() };
         let page = self.fetch(&query).await?;
-        let (rows, start, end) = (page.received, window.start(), window.end());
-        Ok(format!("token and summary work; {rows} rows between {start:.0} and {end:.0}"))
+        let (received, start, end) = (page.received, window.start(), window.end());
+        let rows = if received == 1 { "row" } else { "rows" };
+        Ok(format!("token and summary work; {received} {rows} between {start:.0} and {end:.0}"))
     }
 }
 

@@ -320,6 +320,11 @@ async fn a_command_writes_beside_the_process_that_holds_the_store() {
     let directory = bench.directory.path();
     let nowhere = tempfile::tempdir().unwrap();
     assert!(matches!(Store::open_beside(nowhere.path()), Err(StoreError::Missing(_))));
+    // As for whoever may not look into the directory, which root always may.
+    let hidden = nowhere.path().join("hidden");
+    std::os::unix::fs::symlink(&hidden, &hidden).unwrap();
+    let error = Store::open_read_only(&hidden).err().unwrap();
+    assert!(matches!(error, StoreError::Hidden { .. }), "{error}");
     let beside = Store::open_beside(directory).unwrap();
     let stream = beside.stream(&source(), Stream::Messages).await.unwrap();
     assert_eq!(stream, bench.stream().await);

@@ -141,11 +141,11 @@ async fn no_secret_and_no_event_is_in_it() {
         ("store.txt", "chunk "),
         ("metrics.txt", "postrider_"),
         ("logs.txt", "postrider: runs"),
-        ("logs.txt", "2 lines of other levels"),
+        ("logs.txt", "2 lines left out"),
     ] {
         assert!(files[name].contains(words), "{name} has no {words}: {}", files[name]);
     }
-    assert!(said.contains("No event's content is in it"), "{said}");
+    assert!(said.contains("No event is in it") && said.contains("may quote"), "{said}");
     // With an unknown key the configuration cannot be used; what can be told is.
     drop(daemon);
     let unknown = text.replace("[log]\n", &format!("[log]\npassword = \"{UNKNOWN}\"\n"));
@@ -176,6 +176,22 @@ async fn a_damaged_store_is_said_and_the_rest_goes_on() {
     }
     assert!(files["logs.txt"].contains("add it by hand"), "{}", files["logs.txt"]);
     assert!(said.contains("absent"), "{said}");
-    let nowhere = home.run(&["bundle", "--out", "nowhere/bundle.tar.gz"]).await;
-    assert_eq!(nowhere.status, Some(1));
+    for (out, why) in [("nowhere/bundle.tar.gz", "cannot write"), ("state", "no regular file")] {
+        let ended = home.run(&["bundle", "--out", out]).await;
+        assert_eq!(ended.status, Some(1));
+        assert!(ended.stderr.contains(why), "{}", ended.stderr);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_in_a_names_place_is_in_no_file() {
+    let (vendor, home) = (simulate(plain(1)).await, Home::new());
+    for (form, trouble) in [("env", "is not set"), ("file", "cannot be read")] {
+        let secret = format!("client_secret = {{ {form} = \"S3cr3t-Value9\" }}");
+        home.configure(&[etd(&vendor.etd_url, &secret), home.file_sink()]);
+        let (files, said) = bundle(&home, &[("EMAIL", "postrider@example.org")]).await;
+        assert_nowhere(&files, &said, &["S3cr3t-Value9"]);
+        assert!(files["check.json"].contains(trouble), "{}", files["check.json"]);
+        assert!(files["versions.txt"].contains("postrider"), "{}", files["versions.txt"]);
+    }
 }

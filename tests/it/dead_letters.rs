@@ -76,6 +76,15 @@ async fn without_a_daemon_letters_are_shown_and_sent_again() {
     let page = home.letters(&["list", "--limit", "3"]).await;
     assert_eq!(page.stdout.lines().count(), 3 + 2, "{}", page.stdout);
     assert!(page.stderr.contains("--before"), "{}", page.stderr);
+    let past = home.letters(&["list", "--before", "1"]).await;
+    assert!(past.stderr.contains("no dead letters older than 1"), "{}", past.stderr);
+    for command in ["show", "replay", "drop"] {
+        for id in ["0", "9223372036854775808", "18446744073709551615"] {
+            let ended = home.letters(&[command, id]).await;
+            assert_eq!(ended.status, Some(2), "{}", ended.stderr);
+            assert!(ended.stderr.contains("is not in 1..=9223372036854775807"), "{}", ended.stderr);
+        }
+    }
 
     let in_file: BTreeMap<String, Line> =
         lines(&home).into_iter().map(|line| (line.id().to_owned(), line)).collect();
@@ -119,6 +128,12 @@ async fn without_a_daemon_letters_are_shown_and_sent_again() {
     assert_eq!(part(&status, "splunk")["dead_letters"], 0, "{status:#}");
     assert_eq!(part(&status, "splunk")["delivered"], 1_000, "{status:#}");
     assert!(home.list().await.is_empty());
+    let none = home.letters(&["list"]).await;
+    assert!(none.stderr.contains("there are no dead letters\n"), "{}", none.stderr);
+    let none = home.letters(&["replay", "--all", "--output", "json"]).await;
+    assert_eq!(none.status, Some(0), "{}", none.stderr);
+    let none: Value = serde_json::from_str(&none.stdout).unwrap();
+    assert_eq!(none, serde_json::json!({ "replays": [], "undone": [] }));
     let gone = home.letters(&["replay", &id]).await;
     assert_eq!(gone.status, Some(2), "{}", gone.stderr);
     assert_eq!(home.letters(&["replay"]).await.status, Some(2), "nothing chosen");

@@ -17,7 +17,7 @@ fn settings(home: &Home) -> insta::Settings {
     settings.add_filter(r"(127\.0\.0\.1|localhost):\d+", "$1:[PORT]");
     settings.add_filter(r"sport = :\d+", "sport = :[PORT]");
     settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", "[TIME]");
-    settings.add_filter(r"\d+ (messages|rows)", "[N] $1");
+    settings.add_filter(r"\d+ (message|row)s?", "[N] ${1}s");
     settings.add_filter(r"is \d+ s (ahead of|behind) the vendor's", "and the vendor's agree");
     settings.add_filter("─+", "───");
     settings.add_filter(r"  +", "  ");
@@ -133,4 +133,40 @@ async fn a_relative_directory_that_does_not_exist_yet_is_well() {
     assert!(cause.contains("can be written") && cure.is_empty(), "{cause} / {cure}");
     assert_eq!(found(&home, "state.max_spool").await.1, "");
     assert!(!home.path("new-state").exists(), "check makes nothing");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_machine_without_authorities_is_told_what_to_install() {
+    let (vendor, home) = (simulate(plain(10)).await, Home::new());
+    home.configure(&all(&vendor, &home));
+    let nothing = home.path("no-such-file");
+    for (args, code) in [(["check"].as_slice(), 1), (&["run"], 1)] {
+        let mut command = home.command(args);
+        command.env("SSL_CERT_FILE", &nothing).env("SSL_CERT_DIR", &nothing);
+        let output = command.output().await.unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{text}");
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("install its package ca-certificates, or name a file"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_proxy_is_named_and_not_the_vendor_behind_it() {
+    let (vendor, home) = (simulate(plain(10)).await, Home::new());
+    let peer = vendor.etd_url.trim_start_matches("http://").to_owned();
+    let dead = "http://user:hunter2@127.0.0.1:9";
+    for (settings, environment, cure) in [
+        (format!("proxy = \"{dead}\""), "", "check `proxy`"),
+        (String::new(), dead, "check HTTP_PROXY (or ALL_PROXY) in the environment"),
+    ] {
+        home.configure(&[etd(&vendor.etd_url, &settings), home.file_sink()]);
+        let mut check = home.command(&["check"]);
+        let output = check.env("HTTP_PROXY", environment).output().await.unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let words =
+            format!("cannot connect to {peer} by the proxy 127.0.0.1:9: connection refused");
+        assert!(said.contains(&words) && said.contains(cure), "{said}");
+        assert!(!said.contains("hunter2") && !said.contains("where only a proxy may"), "{said}");
+    }
 }

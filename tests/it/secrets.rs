@@ -4,7 +4,7 @@ use std::path::Path;
 
 use postrider::simulator::{FaultKind, Faults, HecOptions};
 
-use crate::harness::{Home, etd, hec, plain, ser, simulate, syslog};
+use crate::harness::{Home, ago, etd, hec, plain, ser, simulate, syslog};
 
 /// Also of the libraries that are quiet by default.
 const TRACE: &str = "trace,hyper=trace,hyper_util=trace,reqwest=trace,h2=trace,rustls=trace";
@@ -104,4 +104,52 @@ fn base64(secret: &str) -> String {
     }
     // The first groups are the public client id.
     out.split_off(16)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_that_look_need_no_credentials_beside_the_daemon() {
+    let simulation = simulate(plain(50)).await;
+    let home = Home::new();
+    home.secret("etd", "sim-secret");
+    home.secret("api", "sim-api-key");
+    let secrets = "client_secret = { credential = \"etd\" }\napi_key = { credential = \"api\" }";
+    let often = "schedule = { every = \"1s\" }\nlag = \"6m\"";
+    home.configure(&[
+        etd(&simulation.etd_url, &format!("{secrets}\n{often}")),
+        hec(&simulation.hec_url, "token = { env = \"HEC_TOKEN\" }"),
+        home.file_sink(),
+    ]);
+    let directory = home.root().display().to_string();
+    let token = "11111111-2222-3333-4444-555555555555";
+    let given = [("CREDENTIALS_DIRECTORY", directory.as_str()), ("HEC_TOKEN", token)];
+    let process = home.start_with(&["run"], &given);
+    home.status_when("all is delivered", |status| {
+        status["sinks"].as_array().unwrap().iter().all(|sink| sink["delivered"] == 50)
+    })
+    .await;
+    let [from, to] = [30 * 3_600, 29 * 3_600].map(|seconds| ago(seconds).to_string());
+    let past = ["backfill", "--source", "etd", "--yes", "--from", &from, "--to", &to];
+    let commands: &[&[&str]] = &[
+        &["status"],
+        &["coverage"],
+        &["plan"],
+        &past,
+        &["dead-letters", "list"],
+        &["dead-letters", "replay", "--all"],
+        &["dead-letters", "drop", "--all", "--yes"],
+    ];
+    for command in commands {
+        let ended = home.run(command).await;
+        assert_eq!(ended.status, Some(0), "{command:?}: {}{}", ended.stdout, ended.stderr);
+        assert!(!ended.stderr.contains("CREDENTIALS_DIRECTORY"), "{command:?}: {}", ended.stderr);
+    }
+    process.signal("TERM");
+    process.ended().await;
+    // Without one they would have to do it themselves.
+    for command in [past.as_slice(), &["dead-letters", "replay", "--all"], &["once"]] {
+        let ended = home.run(command).await;
+        assert_eq!(ended.status, Some(2), "{command:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains("CREDENTIALS_DIRECTORY is not set"), "{}", ended.stderr);
+    }
+    assert_eq!(home.run(&["status"]).await.status, Some(0));
 }

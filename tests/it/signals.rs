@@ -113,3 +113,12 @@ async fn a_hangup_takes_a_good_configuration_and_refuses_a_bad_one() {
     ids.dedup();
     assert_eq!(ids.len(), lines.len(), "two changes of the configuration doubled nothing");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_simulators_end_at_sigterm_as_in_a_container() {
+    let home = Home::new();
+    let process = home.start(&["simulate", "--messages", "1"]);
+    until("it serves", || home.read("stdout.log").contains("# questions").then_some(())).await;
+    process.signal("TERM");
+    assert_eq!(process.ended().await, Some(0));
+}

@@ -45,8 +45,10 @@ fn words(usage: &Usage) -> Markup {
             None => "how much is used is not known",
         }
         @if let Some(end) = usage.license_end { ", it ends " (time(end)) }
-        @match usage.exhausted_on {
-            Some(day) if usage.exhausted_before_end => {
+        @match (usage.share, usage.exhausted_on) {
+            // Nobody can say.
+            (None, _) => "",
+            (_, Some(day)) if usage.exhausted_before_end => {
                 "; " strong.bad { "at this rate nothing is left on " (day) }
             }
             _ => "; it lasts",
@@ -89,4 +91,31 @@ fn chart(usage: &Usage) -> Option<Markup> {
         }
         p.scale { span { (time(start)) } span { (time(end)) } }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(share: Option<f64>) -> String {
+        let end = "2027-02-28T00:00:00Z";
+        let usage = json!({
+            "used_bytes": 1, "as_of": "2026-11-22T00:00:00Z", "license_end": end, "share": share,
+            "exhausted_before_end": false, "applications": [],
+        });
+        words(&serde_json::from_value(usage).unwrap()).into_string()
+    }
+
+    #[test]
+    fn whether_a_licence_lasts_is_said_only_where_it_is_known() {
+        assert!(
+            told(Some(0.5)).starts_with("50.0 % is used")
+                && told(Some(0.5)).ends_with("; it lasts")
+        );
+        let unknown = told(None);
+        assert!(unknown.starts_with("how much is used is not known, it ends "), "{unknown}");
+        assert!(!unknown.contains("lasts"), "{unknown}");
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use maud::{Markup, html};
 
-use super::{super::throughput::Rates, ago, error, number, state};
+use super::{super::throughput::Rates, ago, error, number, state, things};
 use crate::status::{SinkStatus, Status};
 
 pub(super) fn section(status: &Status, rates: &Rates) -> Markup {
@@ -15,7 +15,7 @@ pub(super) fn section(status: &Status, rates: &Rates) -> Markup {
             @for sink in &status.sinks { (card(sink, status, rates)) }
             @for left in &status.unconfigured {
                 p.error {
-                    (number(left.dead_letters)) " dead letters of " (left.sink)
+                    (things(left.dead_letters, "dead letter")) " of " (left.sink)
                     ", which is no longer configured"
                 }
             }
@@ -27,7 +27,7 @@ fn spool(status: &Status) -> Markup {
     let (used, most) = (status.spool.on_disk, status.max_spool);
     html! {
         p {
-            "Spool: " (number(status.spool.events)) " events, " (mib(used)) " of " (mib(most)) " MiB "
+            "Spool: " (things(status.spool.events, "event")) ", " (mib(used)) " of " (mib(most)) " MiB "
             meter min="0" max=(most) value=(used) high=(most / 10 * 8) aria-label="share of the spool" {}
             @if let Some(oldest) = status.oldest_spooled_at {
                 ", the oldest from " (ago(oldest, status.at))

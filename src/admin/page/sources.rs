@@ -1,8 +1,9 @@
 //! The sources: what each does, how far it is, and the week behind it.
 
+use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::{SOURCES, error, number, of, state, strip, time};
+use super::{SOURCES, ago, ago_words, error, number, of, state, strip, time};
 use crate::{
     coverage::report::{Gap, Report, StreamReport},
     health::state::words,
@@ -71,12 +72,20 @@ fn card(source: &SourceStatus, reports: &[&StreamReport], status: &Status) -> Ma
                 }
                 @let lost = source.lost_slices + source.refused_slices;
                 @if lost > 0 { div { dt { "Slices that cannot be had" } dd.bad { (number(lost)) } } }
-                @if let Some(days) = source.credentials_days_left {
-                    div { dt { "Credentials expire" } dd { "in " (days) " days" } }
+                @if let Some(at) = source.credentials_expire {
+                    div { dt { "Credentials" } dd { (expiry(at, status.at)) } }
                 }
             }
             @for report in reports { (gaps(report, source.health.is_well())) }
         }
+    }
+}
+
+/// When credentials expire, or did.
+fn expiry(at: Timestamp, now: Timestamp) -> Markup {
+    html! {
+        @if at > now { "expire in " (ago_words(now, at)) }
+        @else { strong.bad { "expired " (ago(at, now)) } }
     }
 }
 
@@ -111,5 +120,19 @@ fn gaps(report: &StreamReport, well: bool) -> Markup {
                 @if missing.len() > GAPS { li { "and " (missing.len() - GAPS) " more" } }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_that_expired_did_so_in_the_past() {
+        let day = |day: i64| Timestamp::from_second(day * 86_400).unwrap();
+        let told = |at| expiry(day(at), day(100)).into_string();
+        assert_eq!(told(109), "expire in 9 days");
+        assert_eq!(told(101), "expire in 24 hours");
+        assert_eq!(told(97), "<strong class=\"bad\">expired 3 days ago</strong>");
     }
 }

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::of;
 use crate::coverage::{
     State, cells,
     report::{Span, StreamReport},
@@ -74,8 +75,20 @@ fn word(cell: Option<State>) -> &'static str {
 fn spoken(cells: &[Option<State>]) -> String {
     let states = State::ALL.into_iter().filter_map(|state| {
         let count = cells.iter().filter(|cell| **cell == Some(state)).count();
-        (count > 0).then(|| format!("{count} hours {}", state.as_str()))
+        (count > 0).then(|| format!("{} {}", of(count, "hour"), state.as_str()))
     });
     let told = states.collect::<Vec<_>>().join(", ");
     format!("the last 7 days: {}", if told.is_empty() { "nothing was asked for" } else { &told })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_hour_is_no_hours() {
+        let (covered, lost) = (Some(State::Covered), Some(State::Lost));
+        let told = spoken(&[covered, covered, lost, None]);
+        assert!(told.contains("2 hours covered") && told.contains("1 hour lost"), "{told}");
+    }
 }

@@ -63,13 +63,20 @@ fn manifest(entries: &[Entry]) -> String {
     text
 }
 
-/// Writes all of it or nothing; a file of that name is replaced.
+/// Writes all of it or nothing; a file of that name is replaced, and nothing that is no file.
 pub(super) fn write(
     path: &Path,
     folder: &str,
     entries: &[Entry],
     now: Timestamp,
 ) -> std::io::Result<()> {
+    if let Ok(there) = path.symlink_metadata()
+        && !there.is_file()
+    {
+        let why =
+            "what is there is no regular file, and would be replaced: give --out another name";
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, why));
+    }
     let directory = path.parent().filter(|directory| !directory.as_os_str().is_empty());
     // Made with mode 0600.
     let mut file = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
@@ -87,4 +94,27 @@ pub(super) fn write(
     tar.into_inner()?.finish()?.flush()?;
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_file_is_replaced() {
+        let directory = tempfile::tempdir().unwrap();
+        let [file, link, folder] = ["file", "link", "folder"].map(|it| directory.path().join(it));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        std::fs::create_dir(&folder).unwrap();
+        for path in [&link, &folder] {
+            let error = write(path, "a", &[], Timestamp::UNIX_EPOCH).unwrap_err();
+            assert!(error.to_string().contains("no regular file"), "{error}");
+        }
+        assert!(link.is_symlink() && folder.is_dir());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "old");
+        write(&file, "a", &[], Timestamp::UNIX_EPOCH).unwrap();
+        assert_ne!(std::fs::read(&file).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 3, "nothing is left behind");
+    }
 }

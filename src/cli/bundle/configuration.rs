@@ -77,15 +77,19 @@ fn form(value: &Value) -> Value {
     let forms = table.iter().filter(|(form, _)| FORMS.contains(&form.as_str()));
     let forms = forms.map(|(form, value)| {
         let text = value.as_str().unwrap_or_default();
-        let all = |is: fn(char) -> bool| text.chars().all(is);
-        let is_name = match form.as_str() {
-            "file" => text.starts_with('/'),
-            "env" => all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'),
-            _ => all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_' | '.')),
-        };
-        pair(form, Value::from(if is_name { text } else { "[not shown]" }))
+        pair(form, Value::from(if is_name(form, text) { text } else { "[not shown]" }))
     });
     Value::Table(forms.collect())
+}
+
+/// Whether what a form names looks like a name, and not like the secret itself.
+pub(super) fn is_name(form: &str, text: &str) -> bool {
+    let all = |is: fn(char) -> bool| text.chars().all(is);
+    match form {
+        "file" => text.starts_with('/'),
+        "env" => all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'),
+        _ => all(|c| c.is_ascii_lowercase() || matches!(c, '-' | '_' | '.')),
+    }
 }
 
 /// A URL without user, password and query.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::{archive::Entry, configuration, logs, metrics, secrets::Secrets, versions};
 use crate::{
     cli::{check, coverage, setup, status},
-    config::{Config, Loaded},
+    config::{Config, Loaded, Need},
     coverage::report,
     status::{Status, gather as gather_status},
     store::{Store, dead_letters::Which},
@@ -38,7 +38,7 @@ pub(super) async fn gather(named: Option<&Path>, now: Timestamp) -> Vec<Entry> {
     };
     let shown = shown.map(|text| text + &variables(&env));
 
-    let loaded = setup::configuration(named, now);
+    let loaded = setup::configuration(Need::NoSecrets, named, now);
     let config = loaded.map(|Loaded { config, .. }| config);
     let config =
         config.as_ref().map_err(|_| anyhow!("the configuration cannot be used: see check.json"));
@@ -75,7 +75,7 @@ pub(super) async fn gather(named: Option<&Path>, now: Timestamp) -> Vec<Entry> {
             apply(coverage, |report| Ok(coverage::text(report, WIDTH)))
         }),
         Entry::new("health.json", "matters that need attention", apply(status, health)),
-        Entry::new("dead-letters.json", "reasons of refusals, without the events", {
+        Entry::new("dead-letters.json", "refusals in the SIEM's words, no events", {
             apply(store.as_ref(), dead_letters)
         }),
         Entry::new("store.txt", "sizes of files and rows of tables, no content", {

@@ -2,6 +2,8 @@
 
 use tokio::process::Command;
 
+use crate::{cli::layout::count, telemetry::QUOTES};
+
 /// Lines asked for.
 const LINES: &str = "2000";
 /// What is more detailed than these may quote what was received.
@@ -28,14 +30,18 @@ pub(super) async fn tail() -> anyhow::Result<String> {
         "the journal has nothing of the unit postrider that this user may read; {ELSEWHERE}"
     );
     let (kept, left): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| is_kept(line));
-    let note = format!("({} lines of other levels, or of none, are left out)", left.len());
+    let left = count(left.len() as u64, "line");
+    let note = format!("({left} left out: of other levels, of none, or that may quote a record)");
     Ok(kept.into_iter().chain([note.as_str()]).collect::<Vec<_>>().join("\n"))
 }
 
-/// Whether a line is the service manager's own, or of a level that quotes no record.
+/// Whether a line is the service manager's own, or of a level and from a place that quote no record.
 fn is_kept(line: &str) -> bool {
     if line.contains(" systemd[") {
         return true;
+    }
+    if line.contains(QUOTES) {
+        return false;
     }
     let json = line.split_once("\"level\":\"").and_then(|(_, rest)| rest.split('"').next());
     let level = json.or_else(|| {
@@ -59,6 +65,8 @@ mod tests {
             (format!("{begin}{{\"level\":\"DEBUG\",\"fields\":{{\"message\":\"INFO\"}}}}"), false),
             (format!("{begin}{time} TRACE hyper: INFO subject"), false),
             (format!("{begin}the rest of a line"), false),
+            (format!("{begin}{time}  WARN slice{{source=etd}}: {QUOTES}: subject"), false),
+            (format!("{begin}{{\"level\":\"WARN\",\"target\":\"{QUOTES}\"}}"), false),
             ("2026-11-22T02:54:46+0000 host systemd[1]: Started postrider".to_owned(), true),
         ] {
             assert_eq!(is_kept(&line), kept, "{line}");

@@ -9,6 +9,8 @@ use std::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use zeroize::Zeroizing;
 
+use super::configuration::is_name;
+
 /// Shorter ones would take ordinary words out, and are no secrets.
 const SHORTEST: usize = 4;
 /// Larger files hold no secret of ours.
@@ -58,7 +60,7 @@ impl Secrets {
             None => text.lines().for_each(|line| found.guess(line, &keys, env)),
         }
         for (name, value) in env {
-            found.url(value);
+            found.url(name, value);
             let Some(path) = name.to_uppercase().strip_prefix(PREFIX).map(str::to_owned) else {
                 continue;
             };
@@ -76,8 +78,9 @@ impl Secrets {
     /// one is.
     fn guess(&mut self, line: &str, keys: &BTreeSet<String>, env: &[(String, String)]) {
         let is_secret = keys.iter().any(|key| line.contains(key.as_str()));
+        let key = line.split('=').next().unwrap_or_default().trim();
         for part in line.split(['"', '\'']).skip(1) {
-            self.url(part);
+            self.url(key, part);
             if is_secret {
                 for form in [None, Some("file"), Some("env"), Some("credential")] {
                     self.origin(form, part.trim(), env);
@@ -100,7 +103,7 @@ impl Secrets {
                     self.origin(Some(form), value.as_str().unwrap_or_default(), env);
                 }
             }
-            toml::Value::String(text) => self.url(text),
+            toml::Value::String(text) => self.url(key, text),
             toml::Value::Table(table) => {
                 table.iter().for_each(|(key, value)| self.below(key, value, keys, env));
             }
@@ -113,8 +116,12 @@ impl Secrets {
         }
     }
 
-    /// A secret by its form; by none it is there itself.
+    /// A secret by its form; by none it is there itself. What looks like no name is perhaps the
+    /// secret in a name's place.
     fn origin(&mut self, form: Option<&str>, value: &str, env: &[(String, String)]) {
+        if form.is_some_and(|form| !is_name(form, value)) {
+            self.add(value);
+        }
         match form {
             Some("file") => self.file(Path::new(value)),
             Some("env") => {
@@ -138,10 +145,18 @@ impl Secrets {
         }
     }
 
-    /// The user and password that a URL may have, and what its query asks with.
-    fn url(&mut self, text: &str) {
-        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-        if let Some((credentials, _)) = rest.rsplit_once('@') {
+    /// The user and password that a URL may have. Without a scheme an `@` alone is perhaps that of
+    /// an address of e-mail: the name tells, or a password.
+    fn url(&mut self, name: &str, text: &str) {
+        let name = name.to_uppercase();
+        let is_named = name.ends_with("PROXY") || name.starts_with(PREFIX);
+        let (is_url, rest) = match text.split_once("://") {
+            Some((_, rest)) => (true, rest),
+            None => (is_named, text),
+        };
+        if let Some((credentials, _)) = rest.rsplit_once('@')
+            && (is_url || credentials.contains(':'))
+        {
             self.add(credentials);
             if let Some((_, password)) = credentials.split_once(':') {
                 self.add(password);
@@ -215,6 +230,45 @@ mod tests {
         let broken = Secrets::find(None, &format!("token = \"half a line\n{text}"), &env);
         for said in ["half a line", "from-a-file", "from-a-variable", "laid-over", "another"] {
             assert_eq!(broken.mask(said), "[secret]", "{said}");
+        }
+    }
+
+    #[test]
+    fn a_secret_in_the_place_of_a_name_is_masked() {
+        let text = "[a]\nclient_secret = { env = \"S3cr3t-Value9\" }\n\
+             api_key = { file = \"An0ther-Value\" }\ntoken = { credential = \"Th1rd-Value\" }\n\
+             key = { credential = \"a-name\" }";
+        let env = [("POSTRIDER__SINKS__A__TOKEN__ENV".to_owned(), "F0urth-Value".to_owned())];
+        for tree in [text.parse().ok(), None] {
+            let secrets = Secrets::find(tree.as_ref(), text, &env);
+            for said in ["S3cr3t-Value9", "An0ther-Value", "Th1rd-Value", "F0urth-Value"] {
+                assert_eq!(secrets.mask(&format!("the file {said} is")), "the file [secret] is");
+            }
+        }
+        let secrets = Secrets::find(text.parse().ok().as_ref(), text, &[]);
+        assert_eq!(secrets.mask("a-name"), "a-name");
+    }
+
+    #[test]
+    fn an_address_of_e_mail_is_no_credentials() {
+        let env = |name: &str, value: &str| {
+            let env = [(name.to_owned(), value.to_owned())];
+            Secrets::find(None, "", &env)
+        };
+        let text = "[a]\nclient_id = \"postrider@example.org\"\nname = \"<postrider@b.c>\"";
+        let file = |text: &str| Secrets::find(text.parse().ok().as_ref(), text, &[]);
+        for secrets in [env("EMAIL", "postrider@example.org"), file(text)] {
+            assert_eq!(secrets.mask("postrider 0.1.0"), "postrider 0.1.0");
+        }
+        for secrets in [
+            env("https_proxy", "hidden@proxy:1"),
+            env("POSTRIDER__SINKS__A__PROXY", "hidden@proxy:1"),
+            env("ELSEWHERE", "http://hidden@proxy:1"),
+            file("proxy = \"hidden@proxy:1\""),
+            file("endpoints = [\"me:hidden@splunk:1\"]"),
+            Secrets::find(None, "proxy = 'hidden@proxy:1'\n=", &[]),
+        ] {
+            assert_eq!(secrets.mask("<hidden>"), "<[secret]>");
         }
     }
 }

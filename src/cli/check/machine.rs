@@ -120,8 +120,10 @@ fn listener(admin: &Admin, runs: bool) -> Trial {
         // On any port the daemon has found one.
         Ok(_) if runs && at.port() != 0 => Trial::warning(
             WHAT,
-            format!("a daemon runs on this store, but not with {at}"),
-            "send it SIGHUP, or restart it, where the address was changed",
+            format!(
+                "the store is in use, by a daemon or a command such as `once`, but nobody listens on {at}"
+            ),
+            "if it is the daemon's, `systemctl reload postrider` has it take a changed address",
         ),
         Ok(_) => protection(admin, format!("{at} can be listened on")),
         Err(_) if runs && answers(at) => protection(admin, format!("the daemon listens on {at}")),

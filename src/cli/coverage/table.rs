@@ -3,7 +3,7 @@
 use super::strip;
 use crate::{
     cli::{
-        layout::{drawn, duration, grid, time},
+        layout::{count, drawn, duration, grid, time},
         paint,
     },
     coverage::{
@@ -80,6 +80,9 @@ fn missing(stream: &StreamReport) -> String {
     }
     let shown: i64 = by_state.iter().map(|(_, sum)| sum.0).sum();
     let elsewhere = Seconds(stream.missing_seconds.0 - shown);
+    if by_state.is_empty() {
+        return format!("{} missing, outside of what is shown", length(elsewhere));
+    }
     by_state.extend((elsewhere.0 > 0).then_some(("outside of what is shown", elsewhere)));
     let parts = by_state.into_iter().map(|(what, sum)| format!("{} {what}", length(sum)));
     match parts.collect::<Vec<_>>().as_slice() {
@@ -111,12 +114,14 @@ fn gaps(stream: &StreamReport) -> Vec<String> {
         }
         let more = pass.gaps.len().saturating_sub(LISTED);
         if more > 0 {
-            notes.push(format!("{more} more gaps in {}: see `--output json`", label(pass)));
+            let more = count(more as u64, "more gap");
+            notes.push(format!("{more} in {}: see `--output json`", label(pass)));
         }
         if pass.gaps_elsewhere > 0 {
-            let (gaps, from) = (pass.gaps_elsewhere, pass.asked.0[0]);
-            let label = label(pass);
-            notes.push(format!("{gaps} gaps in {label} lie outside: see `--from {from:.0}`"));
+            let gaps = count(pass.gaps_elsewhere as u64, "gap");
+            let (label, [from, to]) = (label(pass), pass.asked.0);
+            let see = format!("see `--from {from} --to {to}`");
+            notes.push(format!("{gaps} in {label} outside of what is shown: {see}"));
         }
     }
     let table = any.then(|| paint::states(&drawn(table)));
@@ -135,9 +140,7 @@ fn totals(stream: &StreamReport) -> Vec<String> {
             (0, 0) if counts.read == 0 => "-".to_owned(),
             (announced, 0) => format!("{announced}, all read"),
             (announced, slices) => {
-                let slices =
-                    if slices == 1 { "1 slice".into() } else { format!("{slices} slices") };
-                format!("{announced}, {} read; fewer in {slices}", counts.read)
+                format!("{announced}, {} read; fewer in {}", counts.read, count(slices, "slice"))
             }
         };
         let missing = Seconds(pass.asked_seconds.0 - pass.covered_seconds.0);
@@ -214,6 +217,29 @@ mod tests {
         let scene = Scene::new().await;
         let report = gather(&scene.config, &scene.store, &View::default(), scene.now).unwrap();
         insta::assert_snapshot!(text(&report, 100));
+    }
+
+    #[tokio::test]
+    async fn gaps_elsewhere_are_told_with_a_range_that_shows_them() {
+        let scene = Scene::new().await;
+        let told =
+            |view: &View| text(&gather(&scene.config, &scene.store, view, scene.now).unwrap(), 100);
+        let whole = gather(&scene.config, &scene.store, &View::default(), scene.now).unwrap();
+        let live = &whole.sources[0].passes[0];
+        let [first, last] = live.asked.0;
+        // Up to where nothing was asked for yet: a week without anything.
+        let before = told(&View { to: Some(first), ..View::default() });
+        let gaps = live.gaps.len();
+        let hint = format!(
+            "{gaps} gaps in live outside of what is shown: see `--from {first} --to {last}`"
+        );
+        assert!(before.contains(&hint), "{before}");
+        assert!(before.contains(" missing, outside of what is shown\n"), "{before}");
+        let shown = told(&View { from: Some(first), to: Some(last), ..View::default() });
+        assert!(!shown.contains("outside"), "{shown}");
+        let but_one =
+            told(&View { from: Some(live.gaps[0].to), to: Some(last), ..View::default() });
+        assert!(but_one.contains("\n1 gap in live outside"), "{but_one}");
     }
 
     #[tokio::test]

@@ -22,8 +22,7 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<Exit> {
     };
     if !args.yes {
         for (sink, letters) in &of {
-            let letters = count(*letters, "dead letter");
-            say(&format!("{letters} of {sink} would be deleted; it never gets their events"));
+            say(&question(*letters, sink));
         }
         if !setup::confirmed("Drop them?", "nothing was dropped")? {
             return Ok(Exit::Wrong);
@@ -39,4 +38,23 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<Exit> {
     }
     print(&format!("{} dropped", count(dropped, "dead letter")))?;
     Ok(Exit::Done)
+}
+
+fn question(letters: u64, sink: &str) -> String {
+    let events = if letters == 1 { "its event" } else { "their events" };
+    let letters = count(letters, "dead letter");
+    format!("{letters} of {sink} would be deleted; {sink} never gets {events}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_letter_has_one_event() {
+        let text = "1 dead letter of splunk would be deleted; splunk never gets its event";
+        assert_eq!(question(1, "splunk"), text);
+        let text = "2 dead letters of splunk would be deleted; splunk never gets their events";
+        assert_eq!(question(2, "splunk"), text);
+    }
 }

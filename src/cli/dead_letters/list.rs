@@ -6,7 +6,7 @@ use super::{
         layout::{drawn, grid, time},
         print,
     },
-    Output, is_known,
+    Output, is_known, tamed, tamed_json,
 };
 use crate::{
     config::Config,
@@ -63,7 +63,7 @@ fn json(store: &Store, which: &Which, mut before: u64, mut left: usize) -> anyho
         let Some(oldest) = page.last() else { break };
         (before, left) = (oldest.id, left - page.len());
         let lines: Result<Vec<String>, _> = page.iter().map(serde_json::to_string).collect();
-        print(&format!("{between}{}", lines?.join(",\n")))?;
+        print(&format!("{between}{}", tamed_json(&lines?.join(",\n"))))?;
         between = ",";
     }
     print(if between == "[" { "[]" } else { "]" })
@@ -72,7 +72,11 @@ fn json(store: &Store, which: &Which, mut before: u64, mut left: usize) -> anyho
 fn table(store: &Store, which: &Which, before: u64, limit: usize) -> anyhow::Result<()> {
     let mut letters = store.letters(which, before, limit.saturating_add(1))?;
     if letters.is_empty() {
-        complain("there are no dead letters");
+        let newer = store.letters(which, u64::MAX, 1)?;
+        complain(&match newer.as_slice() {
+            [] => "there are no dead letters".to_owned(),
+            _ => format!("there are no dead letters older than {before}"),
+        });
         return Ok(());
     }
     let more = letters.len() > limit;
@@ -80,7 +84,8 @@ fn table(store: &Store, which: &Which, before: u64, limit: usize) -> anyhow::Res
     let mut table = grid(&["id", "event_id", "sink", "reason", "at", "attempts"]);
     for Entry { id, event_id, sink, reason, at, attempts } in &letters {
         let (id, attempts) = (id.to_string(), attempts.to_string());
-        table.add_row([&id, event_id, sink, reason, &time(*at), &attempts]);
+        let (event_id, reason) = (tamed(event_id), tamed(reason));
+        table.add_row([&id, &event_id, sink, &reason, &time(*at), &attempts]);
     }
     print(&drawn(table))?;
     if let Some(oldest) = letters.last().filter(|_| more) {

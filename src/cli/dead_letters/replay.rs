@@ -9,7 +9,7 @@ use tokio::time::{Instant, interval};
 
 use super::{
     super::{Exit, complain, layout::count, print, run::stop_on_signals, say, setup},
-    Choice, Chosen, Output,
+    Choice, Chosen, Output, tamed, tamed_json,
 };
 use crate::{
     app::{self, Mode},
@@ -40,7 +40,7 @@ pub(super) struct Args {
 }
 
 /// How a replay ended.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Report {
     replays: Vec<Item>,
     /// Why letters were not sent, where they were not.
@@ -68,7 +68,13 @@ struct Reason {
 pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<Exit> {
     let Choice { which, of, last } = match args.chosen.look_up(config)? {
         Ok(choice) => choice,
-        Err(exit) => return Ok(exit),
+        Err(exit) => {
+            // None is an answer, too.
+            if exit == Exit::Done {
+                Report::default().print(args.output)?;
+            }
+            return Ok(exit);
+        }
     };
     let mut undone = Vec::new();
     let (store, running) = setup::store(&config.state.directory)?;
@@ -97,10 +103,7 @@ pub(super) async fn run(config: &Config, args: Args) -> anyhow::Result<Exit> {
     let replays: Vec<Item> =
         ids.into_iter().map(|id| item(&store, id)).collect::<anyhow::Result<_>>()?;
     let report = Report { replays, undone };
-    match args.output {
-        Output::Json => print(&serde_json::to_string_pretty(&report)?)?,
-        Output::Table => report.text().iter().try_for_each(|line| print(line))?,
-    }
+    report.print(args.output)?;
     report.undone.iter().for_each(|why| complain(&format!("not done: {why}")));
     Ok(if report.is_well() { Exit::Done } else { Exit::Failed })
 }
@@ -185,6 +188,13 @@ impl Report {
     fn is_well(&self) -> bool {
         let well = |item: &Item| item.state == ReplayState::Done && item.refused == 0;
         self.undone.is_empty() && self.replays.iter().all(well)
+    }
+
+    fn print(&self, output: Output) -> anyhow::Result<()> {
+        match output {
+            Output::Json => print(&tamed_json(&serde_json::to_string_pretty(self)?)),
+            Output::Table => self.text().iter().try_for_each(|line| print(&tamed(line))),
+        }
     }
 
     fn text(&self) -> Vec<String> {

@@ -12,7 +12,7 @@ use super::{
         layout::{drawn, grid},
         print,
     },
-    Output,
+    Output, number, tamed, tamed_json,
 };
 use crate::{
     config::Config,
@@ -30,6 +30,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The letter's number, as `list` shows it.
+    #[arg(value_parser = number())]
     id: u64,
     /// How to print it.
     #[arg(long, value_enum, default_value = "json")]
@@ -52,7 +53,8 @@ struct Shown<'a> {
     tags: &'a BTreeMap<String, String>,
     /// Of the event, without what the sink puts around it.
     bytes: usize,
-    /// As the sink would get it, to the byte, but for the sink's format.
+    /// As the sink would get it, but for the sink's format; to the byte, but for what is escaped
+    /// when it is printed.
     event: &'a RawValue,
 }
 
@@ -91,7 +93,7 @@ pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Exit> {
         event: serde_json::from_str(&event.json)?,
     };
     match args.output {
-        Output::Json => print(&serde_json::to_string_pretty(&shown)?)?,
+        Output::Json => print(&tamed_json(&serde_json::to_string_pretty(&shown)?))?,
         Output::Table => print(&table(&shown)?)?,
     }
     Ok(Exit::Done)
@@ -104,8 +106,8 @@ fn table(shown: &Shown<'_>) -> anyhow::Result<String> {
     for (name, fact) in facts.as_object().into_iter().flatten() {
         if !["id", "event"].contains(&name.as_str()) && !fact.is_null() {
             let text = fact.as_str().map_or_else(|| fact.to_string(), str::to_owned);
-            table.add_row([name.as_str(), &text]);
+            table.add_row([name.as_str(), &tamed(&text)]);
         }
     }
-    Ok(format!("{}\n\n{}", drawn(table), shown.event.get()))
+    Ok(format!("{}\n\n{}", drawn(table), tamed_json(shown.event.get())))
 }

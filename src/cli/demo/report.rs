@@ -16,7 +16,7 @@ use super::{
     },
     scene::{SINKS, Scene},
 };
-use crate::status;
+use crate::{config::Need, status};
 
 /// The demo's lag for ETD, as its configuration says.
 const LAG: SignedDuration = SignedDuration::from_mins(6);
@@ -76,7 +76,12 @@ impl Report {
         }
         let search = |(call, _): &(&String, &u64)| call.starts_with("POST /v1/messages/search");
         let searches = stats.etd.calls.iter().filter(search).map(|(_, count)| count).sum();
-        let config = setup::configuration(Some(&scene.config_file()), setup::clock().now())?.config;
+        let config = setup::configuration(
+            Need::NoSecrets,
+            Some(&scene.config_file()),
+            setup::clock().now(),
+        )?
+        .config;
         let (mut gaps, mut dead_letters, mut collected) = (0, 0, 0);
         let mut strips = String::new();
         if let Some(store) = scene.store() {

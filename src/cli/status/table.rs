@@ -58,8 +58,8 @@ pub fn table(status: &Status) -> String {
     }
     let mib = |bytes: u64| format!("{}.{} MiB", bytes >> 20, ((bytes >> 10) % 1024) * 10 / 1024);
     let spool = format!(
-        "spool: {} events, {} of {}",
-        status.spool.events,
+        "spool: {}, {} of {}",
+        count(status.spool.events, "event"),
         mib(status.spool.on_disk),
         mib(status.max_spool)
     );
@@ -246,6 +246,8 @@ mod tests {
         let mut status = status::gather(&config, &store, true, Timestamp::UNIX_EPOCH).unwrap();
         status.spool = Size { bytes: 1 << 20, events: 7, on_disk: 3 << 20 };
         assert!(table(&status).contains("spool: 7 events, 3.0 MiB of 1024.0 MiB"));
+        status.spool.events = 1;
+        assert!(table(&status).contains("spool: 1 event, "));
     }
 
     #[test]

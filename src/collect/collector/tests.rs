@@ -6,7 +6,7 @@ mod budget;
 mod resweeps;
 mod rows;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bench::{Bench, Script, fault, ids, message, page};
 use rand::SeedableRng;
@@ -231,4 +231,26 @@ async fn a_page_that_cannot_be_stored_is_fetched_again() {
     assert_eq!(bench.run().await, Step::Idle);
     assert_eq!(ids(&bench.events()), ["a"]);
     assert_eq!(bench.asked().len(), 2);
+}
+
+#[test]
+fn one_slice_is_and_two_are_not_covered() {
+    assert_eq!(uncovered(1, "etd"), "1 slice of etd is not covered");
+    assert_eq!(uncovered(2, "etd"), "2 slices of etd are not covered");
+}
+
+#[tokio::test]
+async fn a_line_that_may_quote_a_record_is_marked() {
+    let mut odd = page(&["a"], None);
+    odd.as_mut().unwrap().warnings.push("not a message: \"subject\"".into());
+    let mut bench = Bench::new(vec![odd]);
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let writer = Arc::new(log.reopen().unwrap());
+    let lines = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
+    let guard = tracing::subscriber::set_default(lines);
+    assert_eq!(bench.run().await, Step::Idle);
+    drop(guard);
+    let text = std::fs::read_to_string(log.path()).unwrap();
+    let line = text.lines().find(|line| line.contains("subject")).unwrap();
+    assert!(line.contains(&format!(" {}: not a message", crate::telemetry::QUOTES)), "{line}");
 }

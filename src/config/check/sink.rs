@@ -224,7 +224,7 @@ fn lines(cx: &Context<'_>, keys: &mut FileKeys) -> Option<File> {
 
 fn folder(cx: &Context<'_>, sink: &str, keys: &mut FileKeys, format: Format) -> Option<Folder> {
     let path =
-        path(cx, keys, "write the directory of the tables, such as \"/var/lib/postrider-bi\"");
+        path(cx, keys, "write the directory of the tables, such as \"/var/log/postrider/bi\"");
     for (path, given) in [
         (&keys.rotation.path, keys.rotation.given),
         (&keys.keep.path, keys.keep.given),

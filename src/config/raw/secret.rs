@@ -11,7 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::config::{
     Secret,
-    node::{Node, Setting},
+    node::{Need, Node, Setting},
     problem::Place,
     secret::SecretError,
     section::nearest,
@@ -73,6 +73,9 @@ fn from_table(node: &Node<'_>, table: &Map<String, Value>) -> Option<Secret> {
 }
 
 fn from_variable(node: &Node<'_>, name: &str) -> Option<Secret> {
+    if node.cx.need == Need::NoSecrets {
+        return Some(Secret::env(name));
+    }
     match node.cx.env.get(name) {
         Some(value) if !value.is_empty() => Some(Secret::env(name)),
         Some(_) => {
@@ -88,6 +91,9 @@ fn from_variable(node: &Node<'_>, name: &str) -> Option<Secret> {
 
 fn from_file(node: &Node<'_>, path: &Path) -> Option<Secret> {
     let secret = readable(node, path)?;
+    if node.cx.need == Need::NoSecrets {
+        return Some(secret);
+    }
     let mode = std::fs::metadata(path).map_or(0, |file| file.permissions().mode());
     if mode & 0o077 != 0 {
         node.cx.warn(
@@ -111,6 +117,9 @@ fn from_credential(node: &Node<'_>, name: &str) -> Option<Secret> {
         return None;
     }
     let Some(directory) = node.cx.env.get("CREDENTIALS_DIRECTORY") else {
+        if node.cx.need == Need::NoSecrets {
+            return Some(Secret::credential(name));
+        }
         node.error(format!(
             "the credential {name} cannot be found because CREDENTIALS_DIRECTORY is not set; \
              start Postrider by systemd with LoadCredential={name}:/path, or use `file` or `env`"
@@ -122,6 +131,9 @@ fn from_credential(node: &Node<'_>, name: &str) -> Option<Secret> {
 
 fn readable(node: &Node<'_>, path: &Path) -> Option<Secret> {
     let secret = Secret::file(path);
+    if node.cx.need == Need::NoSecrets {
+        return Some(secret);
+    }
     let cure = match secret.read() {
         Ok(_) => return Some(secret),
         Err(SecretError::Unreadable { source, .. }) => {

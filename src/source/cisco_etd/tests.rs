@@ -334,6 +334,19 @@ async fn a_probe_says_what_it_found() {
 }
 
 #[tokio::test]
+async fn a_probe_counts_messages_as_people_do() {
+    for (body, found) in [
+        (r#"{"totalSize":1,"data":{"messages":[{"id":"1"}]}}"#, "; 1 message between"),
+        (r#"{"totalSize":0,"data":{"messages":[]}}"#, "; 0 messages between"),
+        (r#"{"data":{"messages":[{"id":"1"}]}}"#, "; at least 1 message between"),
+    ] {
+        let bench = bench(vec![answer(200, body)]).await;
+        let text = bench.etd.probe(at("2026-11-20T12:00:00Z")).await.unwrap();
+        assert!(text.contains(found), "{text}");
+    }
+}
+
+#[tokio::test]
 async fn no_secret_is_in_a_fault_or_in_debug() {
     // A vendor that sends back all that it was sent, as a careless proxy does.
     let mut texts = Vec::new();

@@ -171,6 +171,9 @@ async fn a_probe_asks_for_the_last_full_hour() {
         text,
         "token and summary work; 4 rows between 2026-11-20T11:00:00Z and 2026-11-20T12:00:00Z"
     );
+    let bench = self::bench(vec![answer(200, &sample("ser", "json_with_bom.json"))]).await;
+    let text = bench.ser.probe(at("2026-11-20T12:34:56.7Z")).await.unwrap();
+    assert!(text.contains("; 1 row between"), "{text}");
 }
 
 #[tokio::test]

@@ -168,3 +168,15 @@ async fn what_is_too_large_says_its_size_and_what_is_known_of_the_limit() {
         assert!(letter.entry.reason.contains(words), "{}", letter.entry.reason);
     }
 }
+
+#[tokio::test]
+async fn a_sink_that_has_refused_all_so_far_is_not_before_its_first_try() {
+    let poison = |_: &[&str]| Outcome::SomePoison { reason: "bad".into() };
+    let bench =
+        Bench::new(vec![failed(Kind::Transient { retry_after: None }), Box::new(poison)]).await;
+    bench.spool(&["A"]).await;
+    bench.run(&mut bench.deliverer()).await;
+    assert_eq!(bench.counts(), (0, 0, 1));
+    let condition = bench.store.condition(Party::Sink("splunk")).unwrap().unwrap();
+    assert_eq!((condition.state, condition.ok.is_some()), (State::Ok, true));
+}
