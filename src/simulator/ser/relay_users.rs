@@ -25,12 +25,21 @@ pub enum RelayUserChange {
     Restore,
 }
 
+/// When its credentials end.
+#[derive(Debug, Clone, Copy, Default)]
+enum Expiry {
+    #[default]
+    AsAtFirst,
+    /// Never, without a day.
+    On(Option<Date>),
+}
+
 /// What differs from a relay user as it was at first.
 #[derive(Debug, Clone, Default)]
 struct Changed {
     limit: Option<u64>,
     status: Option<&'static str>,
-    expires: Option<Option<Date>>,
+    expires: Expiry,
     is_deleted: bool,
     at: Timestamp,
 }
@@ -57,7 +66,7 @@ impl RelayUsers {
         match *change {
             RelayUserChange::Limit(limit) => user.limit = Some(limit),
             RelayUserChange::Status(status) => user.status = Some(status),
-            RelayUserChange::Expires(expires) => user.expires = Some(expires),
+            RelayUserChange::Expires(expires) => user.expires = Expiry::On(expires),
             RelayUserChange::Delete => user.is_deleted = true,
             RelayUserChange::Restore => user.is_deleted = false,
         }
@@ -69,7 +78,10 @@ impl RelayUsers {
         let user = |number: u32| {
             let is = changed.get(&number).cloned().unwrap_or_default();
             let name = ser.relay.name(number).filter(|_| !is.is_deleted)?;
-            let expires = is.expires.unwrap_or_else(|| expiry(ser.desk.now(), number));
+            let expires = match is.expires {
+                Expiry::AsAtFirst => expiry(ser.desk.now(), number),
+                Expiry::On(day) => day,
+            };
             let updated = changed.get(&number).map(|_| format!("{:.0}", is.at));
             Some(json!({
                 "relayUserId": id(number), "name": name, "status": is.status.unwrap_or("active"),

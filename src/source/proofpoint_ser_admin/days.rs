@@ -124,7 +124,7 @@ impl Source for DayReports {
             None => Cursor::first(),
             Some(text) => Cursor::read(text).ok_or_else(rejected)?,
         };
-        let mut warnings = Vec::new();
+        let (mut warnings, mut unread) = (Vec::new(), 0);
         loop {
             let is_last_of_usage = cursor.report() == Report::DataTrend;
             let mut page = self.page(cursor, query).await.map_err(|fault| match fault.kind {
@@ -139,6 +139,7 @@ impl Source for DayReports {
                 self.overview(now, &mut page).await?;
             }
             warnings.append(&mut page.warnings);
+            unread += page.unread;
             match &page.next {
                 // Reports without rows are no sign of a search that runs in circles.
                 Some(next) if page.received == 0 => {
@@ -146,7 +147,7 @@ impl Source for DayReports {
                 }
                 _ => {
                     few(&mut warnings);
-                    return Ok(Page { warnings, ..page });
+                    return Ok(Page { warnings, unread, ..page });
                 }
             }
         }

@@ -16,12 +16,15 @@ use crate::{
     },
 };
 
+/// Bytes; more is no volume, and sums of it would not be either.
+const MOST: i128 = 1 << 80;
+
 /// Reads an overview; `None` where it tells neither what is allowed nor what is used. All volumes
 /// are bytes, as texts or numbers.
 pub(super) fn read(row: &RawValue, now: Timestamp) -> Option<Usage> {
     let members = fingerprint::object(row)?;
     let bytes = |name| match count(member(&members, name)?) {
-        Count::Given(bytes) => Some(bytes),
+        Count::Given(bytes) => Some(bytes).filter(|bytes| (0..MOST).contains(bytes)),
         Count::Nothing | Count::Unreadable => None,
     };
     let when = |name| When::read(&text_or_json(member(&members, name)?));
@@ -63,7 +66,7 @@ mod tests {
     fn what_tells_nothing_is_no_usage() {
         let row = |json| serde_json::from_str::<&RawValue>(json).unwrap();
         let now = at("2026-11-21T00:00:00Z");
-        for json in ["7", "{}", r#"{"throughputLimit":"much"}"#] {
+        for json in ["7", "{}", r#"{"throughputLimit":"much"}"#, r#"{"acceptedThroughput":-1}"#] {
             assert!(read(row(json), now).is_none(), "{json}");
         }
         let usage = read(row(r#"{"throughputLimit":1000,"lastUpdated":"soon"}"#), now).unwrap();

@@ -86,7 +86,7 @@ struct Row {
 }
 
 fn whole(of: &Value) -> i128 {
-    let text = of.as_str().map(str::to_owned).unwrap_or_else(|| of.to_string());
+    let text = of.as_str().map_or_else(|| of.to_string(), str::to_owned);
     text.parse().unwrap_or_else(|_| panic!("{of} is no whole number"))
 }
 
