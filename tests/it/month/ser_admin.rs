@@ -163,6 +163,10 @@ async fn days_are_what_the_vendor_says_at_last() {
         if rng.random_ratio(1, 6) {
             trouble(&simulation, &mut rng);
         }
+        if rng.random_ratio(1, 24) {
+            month.restart();
+            month.restarts += 1;
+        }
         let at = begin() + hours(hour) + Duration::from_mins(20);
         clock.set(at.max(clock.now()));
         month.activate().await;
