@@ -53,6 +53,8 @@ async fn server(round: usize) -> MockServer {
     };
     let Answers { failing, recipients, users } = answers(round);
     let token = json!({ "access_token": "bearer", "expires_in": 43_200 });
+    let mut violations = sample("failures_policy_violations");
+    violations["data"][0]["reason"] = json!("not an allowed address");
     let one = "^/v1/failures/relay-users/[^/]+";
     let reports = [
         ("POST", "^/v1/token$".to_owned(), token),
@@ -62,7 +64,7 @@ async fn server(round: usize) -> MockServer {
         ("GET", "^/v2/usage/overview$".to_owned(), sample("overview_v2")),
         ("POST", "^/v1/failures/relay-users$".to_owned(), failing),
         ("POST", format!("{one}/delivery-failures/recipient$"), recipients),
-        ("GET", format!("{one}/policy-violations$"), sample("failures_policy_violations")),
+        ("GET", format!("{one}/policy-violations$"), violations),
         ("POST", format!("{one}/message-filtering$"), sample("failures_message_filtering")),
         ("GET", "^/v1/relay-users$".to_owned(), users),
     ];
@@ -71,6 +73,7 @@ async fn server(round: usize) -> MockServer {
         mock.respond_with(answer(&body)).mount(&server).await;
     }
     let mut detail = sample("relay_user_detail");
+    detail["data"]["credentialExpirationDate"] = json!("2027-01-31");
     if round > 0 {
         detail["data"]["status"] = json!("disabled");
     }
