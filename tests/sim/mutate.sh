@@ -18,9 +18,11 @@ printf '%-26s %6s  %s\n' mutation seeds 'found as'
 missed=0
 for name; do
     git checkout --quiet -- .
-    git apply --recount "$root/tests/sim/mutations/$name.patch"
     log=$copy/log
-    if ! cargo test --quiet --test sim --no-run 2>"$log"; then
+    if ! git apply --recount "$root/tests/sim/mutations/$name.patch" 2>"$log"; then
+        printf '%-26s %6s  %s\n' "$name" - 'does not apply: the code around it changed'
+        missed=1
+    elif ! cargo test --quiet --test sim --no-run 2>"$log"; then
         printf '%-26s %6s  %s\n' "$name" - 'does not compile'
         missed=1
     elif cargo test --quiet --test sim -- --seeds "${SEEDS:-2000}" --twice 1000000 --brief >"$log" 2>&1; then
