@@ -179,13 +179,12 @@ pub fn day(source: &config::Source, volume: impl Into<Volume>, from: Timestamp) 
         config::Vendor::CiscoEtd(etd) if etd.reconcile => {
             lines.push(single(What::Reconciliation, RECONCILIATION));
         }
-        config::Vendor::CiscoEtd(_) => {}
         config::Vendor::ProofpointSerAdmin(admin) if admin.relay_users => {
             let (slices, calls) = admin::relay_users(volume.relay_users);
             lines.push(Line { slices, ..single(What::RelayUsers, calls) });
             relay_users = Some(volume.relay_users);
         }
-        config::Vendor::ProofpointSerAdmin(_) => {}
+        config::Vendor::CiscoEtd(_) | config::Vendor::ProofpointSerAdmin(_) => {}
         config::Vendor::ProofpointSer(_) => lines.push(single(What::Survey, SURVEY)),
     }
     let calls = lines.iter().map(|line| line.calls).sum();

@@ -147,7 +147,7 @@ impl Source for DayReports {
                 }
                 _ => {
                     few(&mut warnings);
-                    return Ok(Page { warnings, unread, ..page });
+                    return Ok(Page { unread, warnings, ..page });
                 }
             }
         }
