@@ -20,6 +20,7 @@ for target in "$@"; do
     seeds=$fixtures/fuzz/$target
     case $target in
         etd_*) seeds="$seeds $fixtures/vendors/etd" ;;
+        ser_admin) seeds="$seeds $fixtures/vendors/ser_admin" ;;
         ser_*) seeds="$seeds $fixtures/vendors/ser" ;;
         tokens | refusals) seeds="$seeds $fixtures/vendors/etd $fixtures/vendors/ser" ;;
     esac

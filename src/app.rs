@@ -131,13 +131,19 @@ pub async fn start_at(
     let mut crons = Vec::new();
     let mut asked = BTreeMap::new();
     let sources = sources(config, &parts.store, mode)?;
-    let collecting = sources.len();
-    for (number, source) in sources.into_iter().enumerate() {
-        let activation = parts.start_source(source, config.state.max_spool)?;
+    let mut collectors = Vec::new();
+    for source in sources {
+        for activation in parts.start_source(source, config.state.max_spool)? {
+            collectors.push((source, activation));
+        }
+    }
+    let collecting = collectors.len();
+    for (number, (source, activation)) in collectors.into_iter().enumerate() {
         if mode != Mode::Daemon {
             continue;
         }
-        asked.insert(source.name.to_string(), activation.wake());
+        // Backfills are of a source's first stream, which its first collector has.
+        asked.entry(source.name.to_string()).or_insert_with(|| activation.wake());
         match &source.schedule {
             Schedule::Every(every) => {
                 let timer = schedule::every_by_turns(*every, number, collecting, activation);

@@ -9,7 +9,6 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use jiff::Timestamp;
 
 use crate::domain::{
-    filter::Filter,
     name::{SinkName, SourceName},
     slice::Stream,
 };
@@ -28,12 +27,14 @@ mod reference;
 mod schema;
 pub mod secret;
 mod section;
+mod streams;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod text;
 pub mod units;
+mod vendor;
 
 pub use environment::configures;
 pub use example::{example, minimal};
@@ -43,6 +44,7 @@ pub use problem::{Problem, Problems, Severity};
 pub use schema::schema;
 pub use secret::Secret;
 pub(crate) use section::{nearest, one_of};
+pub use vendor::{CiscoEtd, ProofpointSer, ProofpointSerAdmin, Vendor};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -100,59 +102,6 @@ pub struct Source {
     pub credentials_expire: Option<Timestamp>,
     pub http: Http,
     pub vendor: Vendor,
-}
-
-/// What is particular to the source's `type`.
-#[derive(Debug, Clone)]
-pub enum Vendor {
-    CiscoEtd(CiscoEtd),
-    ProofpointSer(ProofpointSer),
-}
-
-impl Vendor {
-    /// The `type` of the configuration and the event's `vendor`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::CiscoEtd(_) => "cisco_etd",
-            Self::ProofpointSer(_) => "proofpoint_ser",
-        }
-    }
-
-    /// The streams such a source makes, the sliced one first.
-    pub fn streams(&self) -> &'static [Stream] {
-        match self {
-            Self::CiscoEtd(etd) if etd.log_export => &[Stream::Messages, Stream::Audit],
-            Self::CiscoEtd(_) => &[Stream::Messages],
-            Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-pub struct CiscoEtd {
-    /// Without a trailing slash.
-    pub base_url: String,
-    pub client_id: String,
-    pub client_secret: Secret,
-    /// The seed guide knows no API key; without one no header is sent.
-    pub api_key: Option<Secret>,
-    /// 1 to 100.
-    pub page_size: u32,
-    pub filter: Filter,
-    pub reconcile: bool,
-    /// Whether the log export is asked for changes and audit lines.
-    pub log_export: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct ProofpointSer {
-    /// Without a trailing slash.
-    pub base_url: String,
-    pub token_url: String,
-    /// With a leading slash.
-    pub summary_path: String,
-    pub client_id: String,
-    pub client_secret: Secret,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,11 +9,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use self::slices::Lengths;
-use crate::{
-    config,
-    domain::slice::{Interval, Stream},
-};
+use crate::{config, domain::slice::Interval};
 
+mod admin;
 mod advice;
 mod memo;
 mod pages;
@@ -33,6 +31,35 @@ const LOG_EXPORT: u64 = 48;
 /// The vendor counts all directions of a day in one answer.
 const RECONCILIATION: u64 = 1;
 
+/// What a day brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Volume {
+    /// Messages, or rows of all reports of a day.
+    pub records: u64,
+    /// Of SER, as they are configured.
+    pub relay_users: u64,
+}
+
+/// Taken for a customer whose relay users nobody has counted.
+const RELAY_USERS: u64 = 100;
+
+impl Volume {
+    /// Taken for an account of which nobody has counted anything.
+    pub fn assumed(source: &config::Source) -> Self {
+        let records = match &source.vendor {
+            config::Vendor::ProofpointSerAdmin(_) => 200,
+            config::Vendor::CiscoEtd(_) | config::Vendor::ProofpointSer(_) => 20_000,
+        };
+        records.into()
+    }
+}
+
+impl From<u64> for Volume {
+    fn from(records: u64) -> Self {
+        Self { records, relay_users: RELAY_USERS }
+    }
+}
+
 /// What a range costs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Estimate {
@@ -48,6 +75,9 @@ pub struct Estimate {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DayPlan {
     pub records_per_day: u64,
+    /// Where such are collected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relay_users: Option<u64>,
     /// How often the schedule fires.
     pub activations: f64,
     pub lines: Vec<Line>,
@@ -63,7 +93,7 @@ pub struct DayPlan {
     pub fits: bool,
 }
 
-/// What the calls are for; those of the last four are made as pass `live`.
+/// What the calls are for; all but the resweeps are made as pass `live`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum What {
@@ -78,6 +108,9 @@ pub enum What {
     /// Asking for the links of a log export.
     #[serde(rename = "log_export")]
     LogExport,
+    /// Reading how relay users are configured.
+    #[serde(rename = "relay_users")]
+    RelayUsers,
 }
 
 impl What {
@@ -89,6 +122,7 @@ impl What {
             Self::Reconciliation => "reconciliation",
             Self::Survey => "survey",
             Self::LogExport => "log export",
+            Self::RelayUsers => "relay users",
         }
     }
 }
@@ -118,24 +152,35 @@ impl DayPlan {
     pub fn live(&self) -> u64 {
         self.calls - self.of(What::Resweep).1
     }
+
+    /// What it was made for.
+    pub fn volume(&self) -> Volume {
+        let relay_users = self.relay_users.unwrap_or(RELAY_USERS);
+        Volume { records: self.records_per_day, relay_users }
+    }
 }
 
-/// What the 24 hours from `from` cost at so many records a day, evenly spread, with everything
-/// collected until then.
-pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> DayPlan {
+/// What the 24 hours from `from` cost at so much a day, evenly spread, with everything collected
+/// until then.
+pub fn day(source: &config::Source, volume: impl Into<Volume>, from: Timestamp) -> DayPlan {
+    let volume = volume.into();
+    let records_per_day = volume.records;
+    let mut relay_users = None;
     let made = slices::run(source, from);
-    let page = page_size(source);
     let a_day = |count: f64| whole(count / made.days);
     let line = |what, lengths: &Lengths, share: f64| {
-        let (slices, calls) = cost(lengths, per_milli(records_per_day) * share, page);
+        let (slices, calls) = cost(source, lengths, per_milli(records_per_day) * share);
         let (slices, calls) = (a_day(slices), a_day(calls));
         Line { what, after: None, narrowed: false, spared: false, slices, calls }
     };
     let single =
         |what, calls| Line { what, after: None, narrowed: false, spared: false, slices: 0, calls };
-    let exports = source.vendor.streams().contains(&Stream::Audit);
+    let exports = source.has_log_export();
     let last = source.resweep.iter().map(|resweep| resweep.after).max();
     let mut lines = vec![line(What::Live, &made.live, 1.0)];
+    if let config::Vendor::ProofpointSerAdmin(_) = &source.vendor {
+        lines[0].calls += lines[0].slices * admin::OVERVIEW;
+    }
     for (resweep, lengths) in source.resweep.iter().zip(&made.resweeps) {
         let narrowed = !resweep.verdicts.is_empty();
         let share = if narrowed { NARROWED } else { 1.0 };
@@ -151,7 +196,12 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
         config::Vendor::CiscoEtd(etd) if etd.reconcile => {
             lines.push(single(What::Reconciliation, RECONCILIATION));
         }
-        config::Vendor::CiscoEtd(_) => {}
+        config::Vendor::ProofpointSerAdmin(admin) if admin.relay_users => {
+            let (slices, calls) = admin::relay_users(volume.relay_users);
+            lines.push(Line { slices, ..single(What::RelayUsers, calls) });
+            relay_users = Some(volume.relay_users);
+        }
+        config::Vendor::CiscoEtd(_) | config::Vendor::ProofpointSerAdmin(_) => {}
         config::Vendor::ProofpointSer(_) => lines.push(single(What::Survey, SURVEY)),
     }
     let (spared, made_calls): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.spared);
@@ -161,6 +211,7 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
     let share_of_day = share_of_day(source, calls);
     DayPlan {
         records_per_day,
+        relay_users,
         activations: made.activations / made.days,
         lines,
         calls,
@@ -175,25 +226,27 @@ pub fn day(source: &config::Source, records_per_day: u64, from: Timestamp) -> Da
 /// What it costs to fetch `range` once, at so many records a day.
 pub fn range(source: &config::Source, range: Interval, records_per_day: u64) -> Estimate {
     let lengths = slices::cut(range, source.slice);
-    let (slices, calls) = cost(&lengths, per_milli(records_per_day), page_size(source));
+    let (slices, calls) = cost(source, &lengths, per_milli(records_per_day));
     let (slices, calls) = (whole(slices), whole(calls));
     let seconds_at_limit = seconds_at_limit(source, calls);
     Estimate { slices, calls, seconds_at_limit, share_of_day: share_of_day(source, calls) }
 }
 
 /// Slices and calls.
-fn cost(lengths: &Lengths, records_per_milli: f64, page: Option<u32>) -> (f64, f64) {
+fn cost(source: &config::Source, lengths: &Lengths, records_per_milli: f64) -> (f64, f64) {
     lengths.iter().fold((0.0, 0.0), |(slices, calls), (millis, count)| {
         let (count, records) = (float(*count), float(*millis) * records_per_milli);
-        (slices + count, calls + count * page.map_or(1.0, |page| pages::expected(records, page)))
+        (slices + count, calls + count * calls_of(source, records))
     })
 }
 
-/// `None` where an answer has no pages.
-fn page_size(source: &config::Source) -> Option<u32> {
+/// The calls of a slice with so many records.
+fn calls_of(source: &config::Source, records: f64) -> f64 {
     match &source.vendor {
-        config::Vendor::CiscoEtd(etd) => Some(etd.page_size),
-        config::Vendor::ProofpointSer(_) => None,
+        config::Vendor::CiscoEtd(etd) => pages::expected(records, etd.page_size),
+        // An answer has no pages.
+        config::Vendor::ProofpointSer(_) => 1.0,
+        config::Vendor::ProofpointSerAdmin(config) => admin::day(records, config.failures),
     }
 }
 

@@ -16,7 +16,7 @@ pub use domain::fingerprint;
 pub use crate::{
     config::fuzzing::{configuration, units},
     sink::splunk_hec::fuzzing::hec,
-    source::fuzzing::{etd_page, etd_report, refusals, ser_summary, times, tokens},
+    source::fuzzing::{etd_page, etd_report, refusals, ser_admin, ser_summary, times, tokens},
     store::fuzzing::{chunk, ledger},
 };
 
@@ -24,7 +24,7 @@ pub use crate::{
 pub type Target = fn(&[u8]);
 
 /// All of them, by the names of the fuzz targets and of their folders in the corpus.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("chunk", chunk),
     ("configuration", configuration),
     ("etd_page", etd_page),
@@ -33,6 +33,7 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("hec", hec),
     ("ledger", ledger),
     ("refusals", refusals),
+    ("ser_admin", ser_admin),
     ("ser_summary", ser_summary),
     ("times", times),
     ("tokens", tokens),

@@ -18,12 +18,15 @@ use crate::{
 mod compose;
 pub mod matter;
 pub mod matters;
+mod standings;
 pub mod state;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod turns;
+
+use standings::Standings;
 
 /// How often it looks.
 pub const EVERY: Duration = Duration::from_secs(5);
@@ -35,6 +38,7 @@ pub struct Watch {
     pub store: Store,
     pub clock: Arc<dyn Clock>,
     expected: Arc<BTreeMap<SourceName, Expected>>,
+    standings: Arc<Standings>,
 }
 
 impl Task for Watch {
@@ -48,7 +52,7 @@ impl Watch {
     pub fn new(config: Arc<Config>, store: Store, clock: Arc<dyn Clock>) -> Self {
         let expected = config.sources.keys().map(|name| (name.clone(), Expected::default()));
         let expected = Arc::new(expected.collect());
-        Self { config, store, clock, expected }
+        Self { config, store, clock, expected, standings: Arc::default() }
     }
 
     /// Says what has changed since the last look; returns the number of events.
@@ -67,6 +71,9 @@ impl Watch {
         }
         let mut matters = matters::all(&self.config, &facts, &held, &said, now);
         matters.extend(matters::clock::matter(self.clock.off()));
+        for source in self.config.sources.values() {
+            matters.extend(self.standings.matters(&self.store, source, now)?);
+        }
         let turns = turns::turns(&said, matters, now);
         if turns.is_empty() {
             return Ok(0);

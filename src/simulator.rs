@@ -58,7 +58,7 @@ pub use self::{
     hec::{AckAnswers, HecOptions, HecStats},
     ledger::{Received, ReceivedStats},
     limiter::{Limits, Rate},
-    ser::{RowTruth, SerOptions, Shape},
+    ser::{RelayUserChange, RowTruth, SerOptions, Shape},
     world::MessageTruth,
 };
 use self::{desk::Desk, dice::mix, etd::Etd, hec::Hec, ledger::Ledger, ser::Ser, world::World};
@@ -277,6 +277,16 @@ impl Simulation {
     /// Gives a SER application user another name, or with `None` takes it out of all windows.
     pub fn rename_user(&self, user: u32, name: Option<String>) {
         self.ser.relay.rename(user, name);
+    }
+
+    /// Changes how a SER relay user is configured.
+    pub fn change_relay_user(&self, user: u32, change: &RelayUserChange) {
+        self.ser.relay_users.change(user, change, self.ser.desk.now());
+    }
+
+    /// The SER relay users that there are now, with their details.
+    pub fn relay_users(&self) -> Vec<serde_json::Value> {
+        self.ser.relay_users.all(&self.ser)
     }
 
     /// Answers so many times without any row when asked for the SER window that begins then.

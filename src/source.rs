@@ -10,7 +10,7 @@ use crate::{
         filter::Filter,
         record::Record,
         slice::{Interval, Stream},
-        usage::Reading,
+        usage::{Reading, Usage},
     },
     fault::Fault,
     http::Room,
@@ -20,8 +20,10 @@ pub mod cisco_etd;
 pub mod pace;
 pub mod places;
 pub mod proofpoint_ser;
+pub mod proofpoint_ser_admin;
 
 pub(crate) use proofpoint_ser::summary_row;
+pub(crate) use proofpoint_ser_admin::{RELAY_USER_NAMES, relay_user_names};
 pub(crate) use text::excerpt;
 
 mod answer;
@@ -53,6 +55,9 @@ pub struct Page {
     pub records: Vec<Record>,
     /// Records that the vendor returned, those of the neighbouring slice included.
     pub received: u64,
+    /// Records of the slice among them that could not be read: any of them may be one that seems to
+    /// be missing.
+    pub unread: u64,
     /// How many records the vendor says the whole answer has; may be wrong.
     pub total: Option<u64>,
     /// The cursor of the next page; `None` ends the slice.
@@ -61,6 +66,8 @@ pub struct Page {
     pub server_time: Option<Timestamp>,
     /// Oddities worth a line in the log, each a sentence part that names the record.
     pub warnings: Vec<String>,
+    /// What is used of the licence, where the vendor tells it with this page.
+    pub usage: Option<Usage>,
     /// What a large answer takes of the room for such, until the page is dropped.
     pub room: Option<Room>,
 }
@@ -80,8 +87,6 @@ pub struct Limits {
     pub retention: Option<std::time::Duration>,
     /// Slices begin and end at multiples of their length, and are fetched only when complete.
     pub aligned: bool,
-    /// An answer is all there is in the interval: what it lacks is gone.
-    pub whole: bool,
     /// The page size to begin with.
     pub page_size: u32,
 }
@@ -95,6 +100,11 @@ pub trait Source: Send + Sync + 'static {
     fn stream(&self) -> Stream;
 
     fn limits(&self) -> Limits;
+
+    /// The streams of which the answer to a slice has all that there is: what it lacks is gone.
+    fn whole(&self, _slice: Interval) -> &'static [Stream] {
+        &[]
+    }
 
     /// Fetches one page. Takes a call from the source's [`pace::Pace`] for each request that it
     /// makes, token requests included. Renews an expired token by itself, once.

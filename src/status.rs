@@ -5,27 +5,33 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    collect::budget::{self, Expected, Held},
-    config::{self, Config},
-    domain::{severity::Severity, slice::Stream, usage::Usage},
+    collect::budget::{self, Expected},
+    config::Config,
+    domain::severity::Severity,
     health::{
         matter::{Kind, Telling},
-        matters::budget::days_left,
-        state::{self, Progress},
         turns,
     },
     store::{
         Store,
         budget::day,
-        conditions::{Party, State},
+        conditions::{Party, State, StreamOverview},
         dead_letters::Pile,
         spool,
     },
 };
 
+mod entitlement;
 mod health;
+mod log_export;
+mod source;
 
-pub use health::Health;
+pub use self::{
+    entitlement::Entitlement,
+    health::Health,
+    log_export::LogExport,
+    source::{SourceStatus, StreamStatus},
+};
 
 /// What `status` shows.
 #[derive(Debug, Serialize)]
@@ -34,6 +40,9 @@ pub struct Status {
     /// Whether a daemon holds the store.
     pub running: bool,
     pub sources: Vec<SourceStatus>,
+    /// Whether SER's two APIs agree, of each customer of whom both are configured.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entitlements: Vec<Entitlement>,
     pub sinks: Vec<SinkStatus>,
     /// Nobody delivers these; they can be dropped.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -62,54 +71,6 @@ pub struct Open {
     pub since: Timestamp,
     pub message: String,
     pub details: serde_json::Map<String, serde_json::Value>,
-}
-
-#[derive(Debug, Serialize)]
-pub struct SourceStatus {
-    pub source: String,
-    #[serde(rename = "type")]
-    pub vendor: &'static str,
-    pub stream: String,
-    #[serde(flatten)]
-    pub health: Health,
-    /// The first instant that is not covered.
-    pub covered_to: Option<Timestamp>,
-    /// Seconds from there to now.
-    pub lag_seconds: Option<i64>,
-    /// When live records came last; before any did, when they were first asked for.
-    pub last_record_at: Option<Timestamp>,
-    /// As configured.
-    pub credentials_expire: Option<Timestamp>,
-    /// Whole days until then; negative when it has passed.
-    pub credentials_days_left: Option<i64>,
-    /// Slices that are to be fetched.
-    pub open_slices: u64,
-    /// Of those, such as failed at the last try.
-    pub failing_slices: u64,
-    /// Slices that are past the vendor's retention.
-    pub lost_slices: u64,
-    /// Slices that the vendor cannot give.
-    pub refused_slices: u64,
-    /// Passes that wait so that live collection has calls left.
-    pub held_back: Option<Held>,
-    pub calls_today: u64,
-    pub calls_per_day: Option<u32>,
-    /// What is used of the licence, at the last survey.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub licence: Option<Usage>,
-    /// Of an account whose log export is read, too.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub log_export: Option<LogExport>,
-}
-
-/// How a log export is doing.
-#[derive(Debug, Serialize)]
-pub struct LogExport {
-    /// The end of the last hour that was asked for.
-    pub asked_to: Option<Timestamp>,
-    /// What stands in the way, and since when.
-    pub trouble: Option<String>,
-    pub since: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,39 +115,23 @@ pub fn gather(
     let mut usages = store.usages()?;
     let (mut sources, mut spool_full) = (Vec::new(), false);
     for (name, source) in &config.sources {
-        let sliced = source.vendor.streams().first().copied();
-        let seen = streams.iter().find(|s| s.source == name.as_str() && Some(s.stream) == sliced);
-        let condition = store.condition(Party::Source(name.as_str()))?;
-        spool_full |= condition.as_ref().is_some_and(|it| it.state == State::SpoolFull);
-        let covered_to = seen.and_then(|stream| stream.covered_to);
-        let heard = seen.and_then(|stream| stream.heard);
-        let progress = Progress { condition: condition.as_ref(), covered_to, heard };
-        let is = state::state(source, progress, now);
-        let mut health = Health { state: is.as_str(), ..Health::of(condition, now) };
-        health.error = health
-            .error
-            .or_else(|| seen?.error.clone().filter(|_| seen.is_some_and(|s| s.failing > 0)));
-        sources.push(SourceStatus {
-            source: name.to_string(),
-            vendor: source.vendor.as_str(),
-            stream: sliced.map(|stream| stream.to_string()).unwrap_or_default(),
-            health,
-            covered_to,
-            lag_seconds: covered_to.map(|to| state::seconds(to, now)),
-            last_record_at: heard,
-            credentials_expire: source.credentials_expire,
-            credentials_days_left: source.credentials_expire.map(|at| days_left(at, now)),
-            open_slices: seen.map_or(0, |stream| stream.open),
-            failing_slices: seen.map_or(0, |stream| stream.failing),
-            lost_slices: seen.map_or(0, |stream| stream.lost),
-            refused_slices: seen.map_or(0, |stream| stream.refused),
-            held_back: budget::held(store, source, &Expected::default(), now)?,
-            calls_today: store.calls(name, &day(now))?,
-            calls_per_day: source.rate_limit.per_day,
-            licence: usages.remove(name.as_str()),
-            log_export: log_export(source, store)?,
-        });
+        let mut found = Vec::new();
+        for (stream, as_collected) in source.sliced() {
+            let condition = store.condition(Party::of(source, stream))?;
+            spool_full |= condition.as_ref().is_some_and(|it| it.state == State::SpoolFull);
+            let of_stream =
+                |it: &&StreamOverview| it.source == name.as_str() && it.stream == stream;
+            let seen = streams.iter().find(of_stream);
+            found.push(source::stream((stream, as_collected.as_ref()), seen, condition, now));
+        }
+        let held_back = budget::held(store, source, &Expected::default(), now)?;
+        let calls_today = store.calls(name, &day(now))?;
+        let licence = usages.remove(name.as_str());
+        let log_export = log_export::gather(source, store)?;
+        let found = SourceStatus::of(source, found, now);
+        sources.push(SourceStatus { held_back, calls_today, licence, log_export, ..found });
     }
+    let entitlements = entitlement::compared(config, &sources);
     let known = store.sinks()?;
     let mut piles = store.dead_letters()?;
     let mut sinks = Vec::new();
@@ -213,6 +158,7 @@ pub fn gather(
         at: now,
         running,
         sources,
+        entitlements,
         sinks,
         unconfigured,
         spool,
@@ -221,18 +167,6 @@ pub fn gather(
         oldest_spooled_at,
         health,
     })
-}
-
-fn log_export(source: &config::Source, store: &Store) -> anyhow::Result<Option<LogExport>> {
-    let streams = source.vendor.streams();
-    let Some(sliced) = streams.first().filter(|_| streams.contains(&Stream::Audit)) else {
-        return Ok(None);
-    };
-    let Some(stream) = store.find_stream(&source.name, *sliced)? else { return Ok(None) };
-    let last = store.export_hours(stream)?.into_keys().next_back();
-    let asked_to = last.and_then(|hour| Timestamp::from_second((hour + 1) * 3600).ok());
-    let (trouble, since) = store.export_trouble(stream)?.unzip();
-    Ok(Some(LogExport { asked_to, trouble, since }))
 }
 
 /// When the first event of the spool was made, by its own word.

@@ -11,13 +11,17 @@ use crate::{
     http,
     metrics::Requests,
     sink::{file::File, folder::Folder, splunk_hec::SplunkHec, stdout::Stdout, syslog::Syslog},
-    source::{cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer},
+    source::{
+        cisco_etd::CiscoEtd, pace::Pace, proofpoint_ser::ProofpointSer,
+        proofpoint_ser_admin::ProofpointSerAdmin,
+    },
 };
 
 /// A configured source, ready to be asked.
 pub enum AnySource {
     Etd(CiscoEtd),
     Ser(ProofpointSer),
+    SerAdmin(ProofpointSerAdmin),
 }
 
 pub fn source(
@@ -31,6 +35,9 @@ pub fn source(
     Ok(match &config.vendor {
         Vendor::CiscoEtd(etd) => AnySource::Etd(CiscoEtd::new(etd, http, pace, clock)),
         Vendor::ProofpointSer(ser) => AnySource::Ser(ProofpointSer::new(ser, http, pace, clock)),
+        Vendor::ProofpointSerAdmin(admin) => {
+            AnySource::SerAdmin(ProofpointSerAdmin::new(admin, http, pace, clock))
+        }
     })
 }
 

@@ -39,11 +39,12 @@ pub(super) struct Parts {
 }
 
 impl Parts {
+    /// Starts a source's collectors: one for each stream that has slices of its own.
     pub(super) fn start_source(
         &mut self,
         config: &config::Source,
         max_spool: u64,
-    ) -> anyhow::Result<Arc<Activation>> {
+    ) -> anyhow::Result<Vec<Arc<Activation>>> {
         let today = day(self.clock.now());
         let pace = match self.store.calls(&config.name, &today)? {
             0 => Pace::new(config.rate_limit),
@@ -51,8 +52,26 @@ impl Parts {
         };
         let pace = Arc::new(pace.within(self.places.clone()));
         match source(config, &pace, &self.clock)? {
-            AnySource::Etd(source) => Ok(self.collect(config, source, pace, max_spool)),
-            AnySource::Ser(source) => Ok(self.collect(config, source, pace, max_spool)),
+            AnySource::Etd(source) => Ok(vec![self.collect(config, source, pace, max_spool)]),
+            AnySource::Ser(source) => Ok(vec![self.collect(config, source, pace, max_spool)]),
+            AnySource::SerAdmin(source) => {
+                let mut activations = Vec::new();
+                for (stream, config) in config.sliced() {
+                    let pace = pace.clone();
+                    match source.relay_users().filter(|users| users.stream() == stream) {
+                        // What is so now has no past: backfills are of days.
+                        Some(_) if matches!(self.mode, Mode::Backfill { .. }) => {}
+                        Some(users) => {
+                            activations.push(self.collect(&config, users, pace, max_spool));
+                        }
+                        None => {
+                            let days = source.days();
+                            activations.push(self.collect(&config, days, pace, max_spool));
+                        }
+                    }
+                }
+                Ok(activations)
+            }
         }
     }
 
@@ -74,7 +93,7 @@ impl Parts {
         let (wake, activated) = (activation.wake(), activation.clone());
         let until = self.until(due);
         let scope = self.mode.scope();
-        let name = format!("{COLLECT}{}", config.name);
+        let name = format!("{COLLECT}{} {}", config.name, source.stream());
         self.supervisor.start(name, wake, until, move || Collector {
             config: config.clone(),
             source: source.clone(),

@@ -104,7 +104,7 @@ pub fn run(file: Option<&Path>, args: &Args) -> anyhow::Result<Exit> {
 fn sources<'c>(config: &'c Config, only: Option<&SourceName>) -> Option<Vec<&'c SourceName>> {
     let with_rows = config.sources.iter().filter(|(_, source)| match source.vendor {
         Vendor::ProofpointSer(_) => true,
-        Vendor::CiscoEtd(_) => false,
+        Vendor::CiscoEtd(_) | Vendor::ProofpointSerAdmin(_) => false,
     });
     let all: Vec<&SourceName> = with_rows.map(|(name, _)| name).collect();
     let wanted: Vec<_> =

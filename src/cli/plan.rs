@@ -12,7 +12,7 @@ use crate::{
     collect::budget::{self, Expected, Held},
     config::{Config, Need, Source, Start, Vendor, units},
     domain::slice::Interval,
-    estimate::{self, Change, DayPlan, Estimate},
+    estimate::{self, Change, DayPlan, Estimate, Volume},
     store::{Store, StoreError},
 };
 
@@ -36,9 +36,6 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t)]
     output: Output,
 }
-
-/// Taken for a tenant whose messages nobody has counted.
-pub(super) const MESSAGES: u64 = 20_000;
 
 #[derive(Debug, Serialize)]
 struct Plan {
@@ -135,20 +132,22 @@ fn plan(
     range: Option<Interval>,
     now: Timestamp,
 ) -> Result<Plan, StoreError> {
-    let stream = source.vendor.streams().first().copied();
-    let seen = match store.zip(stream) {
-        Some((store, stream)) => store.records_a_day(&source.name, stream)?,
-        None => None,
-    };
-    let (records, records_from) = match (&source.vendor, args.records_per_day, seen) {
+    let seen = store.map(|store| budget::seen(store, source)).transpose()?.flatten();
+    let given = args.records_per_day;
+    let (volume, records_from) = match (&source.vendor, given, seen) {
         (Vendor::ProofpointSer(_), given, seen) => {
-            (given.or(seen).unwrap_or_default(), RecordsFrom::Irrelevant)
+            let records = given.or(seen.map(|seen| seen.records)).unwrap_or_default();
+            (records.into(), RecordsFrom::Irrelevant)
         }
-        (_, Some(given), _) => (given, RecordsFrom::CommandLine),
+        (_, Some(records), seen) => {
+            let volume = seen.unwrap_or_else(|| Volume::assumed(source));
+            (Volume { records, ..volume }, RecordsFrom::CommandLine)
+        }
         (_, None, Some(seen)) => (seen, RecordsFrom::Store),
-        (_, None, None) => (MESSAGES, RecordsFrom::Assumed),
+        (_, None, None) => (Volume::assumed(source), RecordsFrom::Assumed),
     };
-    let day = estimate::day(source, records, now);
+    let records = volume.records;
+    let day = estimate::day(source, volume, now);
     let changes = estimate::advice(source, &day, now);
     let held = match store {
         Some(store) => budget::held(store, source, &Expected::default(), now)?,

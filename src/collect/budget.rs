@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::{
     config,
     domain::slice::{Pass, Stream},
-    estimate::{self, DayPlan, What},
+    estimate::{self, DayPlan, Volume, What},
     store::{
         Store, StoreError,
         budget::{Spending, midnight_after},
@@ -72,11 +72,17 @@ pub fn expected(
     source: &config::Source,
     now: Timestamp,
 ) -> Result<DayPlan, StoreError> {
-    let records = match source.vendor.streams().first() {
-        Some(stream) => store.records_a_day(&source.name, *stream)?,
-        None => None,
-    };
-    Ok(estimate::day(source, records.unwrap_or_default(), hour(now)))
+    let seen = seen(store, source)?;
+    Ok(estimate::day(source, seen.unwrap_or_else(|| Volume::from(0)), hour(now)))
+}
+
+/// What the days of a source have brought so far; `None` where that is not known yet.
+pub fn seen(store: &Store, source: &config::Source) -> Result<Option<Volume>, StoreError> {
+    let Some(stream) = source.vendor.streams().first() else { return Ok(None) };
+    let Some(records) = store.records_a_day(&source.name, *stream)? else { return Ok(None) };
+    let relay_users = store.records_a_day(&source.name, Stream::RelayUsers)?;
+    let volume = Volume::from(records);
+    Ok(Some(Volume { relay_users: relay_users.unwrap_or(volume.relay_users), ..volume }))
 }
 
 /// What is expected of a source's day, looked up once an hour.
@@ -156,11 +162,8 @@ pub fn outlook(
     let hours = float(until.duration_since(this_hour).as_hours().unsigned_abs());
     let (slices, calls) = expected.of(What::Resweep);
     // Of those that are planned, a log export spares most.
-    let planned = if source.vendor.streams().contains(&Stream::Audit) {
-        spending.resweeps_waiting
-    } else {
-        spending.resweeps_today
-    };
+    let planned =
+        if source.has_log_export() { spending.resweeps_waiting } else { spending.resweeps_today };
     let resweeps = float(planned).max(float(slices) * hours / 24.0);
     let resweep = resweeps * each(calls, float(slices)).max(1.0);
     let mut waiting = Vec::new();

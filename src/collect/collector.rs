@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicBool},
 };
 
 use jiff::Timestamp;
@@ -60,8 +57,6 @@ pub struct Collector<S> {
 pub struct Memory {
     pub(super) rng: Mutex<StdRng>,
     streams: tokio::sync::OnceCell<BTreeMap<Stream, StreamId>>,
-    /// Calls of the pace that the budget has counted.
-    pub(super) counted: AtomicU64,
     /// Fetches on their way, and what the day is expected to cost.
     pub(super) spending: spend::Spending,
     /// Held from looking records up until they are committed, so that two slices cannot both take
@@ -84,7 +79,6 @@ impl Memory {
         Self {
             rng: Mutex::new(rng),
             streams: tokio::sync::OnceCell::new(),
-            counted: AtomicU64::new(0),
             spending: spend::Spending::default(),
             diffing: tokio::sync::Mutex::default(),
             written: Mutex::default(),
@@ -245,7 +239,7 @@ impl<S: Source> Collector<S> {
 
     /// Calls made and not counted yet, to be counted with the next commit.
     pub(super) fn bill(&self, pass: Pass, count: u64, now: Timestamp) -> Calls {
-        self.memory.counted.fetch_add(count, Ordering::Relaxed);
+        self.pace.count(count);
         Calls { source: self.config.name.clone(), day: day(now), pass, count }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
         counters::Counters,
         event::{Change, EventId},
         name::SourceName,
-        record::{Facts, Record},
+        record::{Facts, Record, RelayUser},
         row::Identity,
         slice::{Interval, Pass, Stream},
         usage::Usage,
@@ -55,6 +55,10 @@ struct Header<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     window_end: Option<Timestamp>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    report: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay_user: Option<&'a RelayUser>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     delta: Option<&'a Counters>,
@@ -88,6 +92,8 @@ struct Subject<'a> {
 /// What events of SER rows have beside.
 struct RowParts<'a> {
     window: Interval,
+    /// Which report of the SER Admin API it is of, and whose.
+    report: Option<(&'a str, Option<&'a RelayUser>)>,
     counters: &'a Counters,
     flags: &'a [String],
 }
@@ -96,9 +102,13 @@ struct RowParts<'a> {
 pub(super) fn event(record: &Record, revision: &Revision, context: Context<'_>) -> NewEvent {
     let row = match &record.facts {
         Facts::SummaryRow { window, counters, flags } => {
-            Some(RowParts { window: *window, counters, flags })
+            Some(RowParts { window: *window, report: None, counters, flags })
         }
-        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => None,
+        Facts::Report { report, window, user, counters, flags } => {
+            let report: Option<(&str, _)> = Some((*report, user.as_ref()));
+            Some(RowParts { window: *window, report, counters, flags })
+        }
+        Facts::Message { .. } | Facts::Audit | Facts::Entitlement | Facts::RelayUser { .. } => None,
     };
     let (stream, record_id, verdict) = (record.stream, &record.id, record.verdict.as_deref());
     let subject = Subject { stream, record_id, verdict, row, usage: None, json: &record.json };
@@ -118,17 +128,28 @@ pub(super) fn licence(
 }
 
 /// Makes the event that a row is gone: of the record what named it.
-pub(super) fn vanished(row: &Identity, revision: &Revision, context: Context<'_>) -> NewEvent {
+pub(super) fn vanished(
+    stream: Stream,
+    row: &Identity,
+    revision: &Revision,
+    context: Context<'_>,
+) -> NewEvent {
     let counters = Counters::default();
-    let parts = RowParts { window: context.slice, counters: &counters, flags: &[] };
-    let subject = Subject {
-        stream: Stream::Summary,
-        record_id: &row.id,
-        verdict: None,
-        row: Some(parts),
-        usage: None,
-        json: row.names.get(),
-    };
+    let report = row.report.as_deref().map(|report| (report, row.user.as_ref()));
+    let parts = RowParts { window: context.slice, report, counters: &counters, flags: &[] };
+    let (record_id, json) = (&row.id, row.names.get());
+    let row = Some(parts);
+    write(&Subject { stream, record_id, verdict: None, row, usage: None, json }, revision, context)
+}
+
+/// Makes the event that a relay user is no longer there: `json` is what named it.
+pub(super) fn removed(
+    (record_id, json): (&str, &str),
+    revision: &Revision,
+    context: Context<'_>,
+) -> NewEvent {
+    let stream = Stream::RelayUsers;
+    let subject = Subject { stream, record_id, verdict: None, row: None, usage: None, json };
     write(&subject, revision, context)
 }
 
@@ -137,6 +158,7 @@ fn write(subject: &Subject<'_>, revision: &Revision, context: Context<'_>) -> Ne
     let Subject { stream, record_id, verdict, row, usage, json } = subject;
     let id = EventId::new(source, *stream, record_id, revision.number);
     let later = revision.change != Change::New;
+    let report = row.as_ref().and_then(|row| row.report);
     let window = row.as_ref().map(|row| row.window);
     let settled =
         window.map(|window| collected_at.duration_since(window.end()) >= RECLASSIFIED_FOR);
@@ -153,7 +175,9 @@ fn write(subject: &Subject<'_>, revision: &Revision, context: Context<'_>) -> Ne
         previous: later.then_some(Previous(&revision.previous)),
         window_start: window.map(Interval::start),
         window_end: window.map(Interval::end),
-        details: row.as_ref().map(|row| Details(row.counters)),
+        report: report.map(|(name, _)| name),
+        relay_user: report.and_then(|(_, user)| user),
+        details: row.as_ref().filter(|row| row.report.is_none()).map(|row| Details(row.counters)),
         delta: revision.delta.as_ref(),
         settled,
         usage: *usage,

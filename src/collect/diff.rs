@@ -10,7 +10,7 @@ use crate::{
         change::{self, Known},
         event::Change,
         record::Record,
-        slice::Stream,
+        slice::{Interval, Stream},
     },
     source::cisco_etd::export::merge::{Standing, standing},
     store::{
@@ -164,15 +164,26 @@ fn tallies(first: &[(Timestamp, String)]) -> Vec<Tally> {
 }
 
 /// Where the ledger files a record. What has no time of its own is filed with the slice's hour, as
-/// slices are split; the licence, which never ages, apart.
+/// slices are split; what never ages, the licence and relay users, apart.
 fn key(record: &Record, context: Context<'_>) -> Key {
-    let hour = |at: Timestamp| at.as_second().div_euclid(3600);
     match (record.stream, record.time) {
         (Stream::Messages, Some(time)) => Key::at(time, &record.id),
-        (Stream::Entitlement, _) => Key::new(0, &record.id),
-        (_, time) => Key::new(hour(time.unwrap_or(context.slice.start())), &record.id),
+        (stream, Some(time)) if !never_ages(stream) => Key::new(hour_of(time), &record.id),
+        (stream, _) => Key::new(hour(stream, context.slice), &record.id),
     }
 }
 
+/// The hour under which rows of a slice are filed.
+pub(super) fn hour(stream: Stream, slice: Interval) -> i64 {
+    if never_ages(stream) { Key::NEVER_AGES } else { hour_of(slice.start()) }
+}
+
+fn never_ages(stream: Stream) -> bool {
+    matches!(stream, Stream::Entitlement | Stream::RelayUsers)
+}
+
+fn hour_of(at: Timestamp) -> i64 {
+    at.as_second().div_euclid(3600)
+}
 #[cfg(test)]
 mod tests;

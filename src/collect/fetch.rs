@@ -19,7 +19,7 @@ use crate::{
     store::{
         StoreError,
         budget::Calls,
-        conditions::{Party, State},
+        conditions::State,
         slices::{OpenSlice, Setback, SliceId, StreamId, Then},
     },
 };
@@ -170,11 +170,10 @@ impl<S: Source> Collector<S> {
         calls: Calls,
     ) -> Result<Done, StoreError> {
         let now = self.clock.now();
-        let name = self.config.name.as_str();
         if matches!(fault.kind, Kind::Throttled { .. }) {
             self.pace.slow_down(now);
         }
-        let condition = self.store.condition(Party::Source(name))?;
+        let condition = self.store.condition(self.party())?;
         let quota_hit_today = condition.as_ref().is_some_and(|condition| {
             condition.state == State::QuotaSpent && condition.until.is_some_and(|at| at <= now)
         });

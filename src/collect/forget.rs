@@ -26,10 +26,7 @@ const CHANGES: Duration = Duration::from_hours(90 * 24);
 /// How long the ledger remembers what a source returned: for its resweeps, and for the log export.
 pub(super) fn memory(source: &config::Source) -> Duration {
     let last = source.resweep.iter().map(|resweep| resweep.after).max();
-    let exported = match &source.vendor {
-        config::Vendor::CiscoEtd(etd) if etd.log_export => CHANGES,
-        _ => Duration::ZERO,
-    };
+    let exported = if source.has_log_export() { CHANGES } else { Duration::ZERO };
     last.unwrap_or_default().max(exported) + AFTER_RESWEEP + source.slice + source.lag
 }
 
@@ -57,14 +54,17 @@ impl Task for Forgetter {
         self.store.forget_slices(before(SLICES)).await?;
         let mut needed = Vec::new();
         for source in &self.sources {
-            // The licence never ages: its stream is not among those that forget.
-            for stream in source.vendor.streams().iter().filter(|s| **s != Stream::Entitlement) {
+            // The licence and relay users never age: their streams are not among those that forget.
+            // What is fetched with the first stream's slices is done when they are.
+            let Some(first) = source.vendor.streams().first() else { continue };
+            let Some(sliced) = self.store.find_stream(&source.name, *first)? else { continue };
+            let ages =
+                |stream: &&Stream| !matches!(stream, Stream::Entitlement | Stream::RelayUsers);
+            for stream in source.vendor.streams().iter().filter(ages) {
                 let Some(id) = self.store.find_stream(&source.name, *stream)? else { continue };
                 let rows = if *stream == Stream::Summary { ROWS } else { Duration::ZERO };
                 let keep = memory(source).max(rows);
                 // What is still to be fetched may return what was fetched before.
-                let sliced = if *stream == Stream::Audit { Stream::Messages } else { *stream };
-                let Some(sliced) = self.store.find_stream(&source.name, sliced)? else { continue };
                 let Some(done) = self.store.done_to(sliced)? else { continue };
                 let hour = done.min(before(keep)).as_second().div_euclid(3600);
                 needed.push((id, hour));

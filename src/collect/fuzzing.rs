@@ -11,7 +11,7 @@ use crate::{
         name::SourceName,
         record::Record,
         row::Identity,
-        slice::{Interval, Pass},
+        slice::{Interval, Pass, Stream},
     },
     store::spool::NewEvent,
 };
@@ -43,6 +43,6 @@ pub(crate) fn event(record: &Record, revision: &Revision) -> NewEvent {
     compose::event(record, revision, context())
 }
 
-pub(crate) fn vanished(row: &Identity, revision: &Revision) -> NewEvent {
-    compose::vanished(row, revision, context())
+pub(crate) fn vanished(stream: Stream, row: &Identity, revision: &Revision) -> NewEvent {
+    compose::vanished(stream, row, revision, context())
 }

@@ -7,7 +7,7 @@ use super::{
     collector::Collector,
     compose,
     diff::{News, diff},
-    page, plan, vanish,
+    page, plan,
 };
 use crate::{
     domain::{
@@ -50,9 +50,9 @@ impl<S: Source> Collector<S> {
             collected_at: now,
         };
         let alone = self.memory.diffing.lock().await;
-        let mut gone = self.gone(&page, slice, &then)?;
-        if !gone.is_empty() && page.received == 0 && slice.doubted == 0 {
-            warn!(rows = gone.len(), "nothing came where rows were; asking once more");
+        let mut absent = self.absent(&page, slice, &then).await?;
+        if absent.doubtful() > 0 && slice.doubted == 0 {
+            warn!(rows = absent.doubtful(), "nothing came where rows were; asking once more");
             let not_before = now.checked_add(DOUBT).unwrap_or(Timestamp::MAX);
             then = Then::Doubt { progress: Progress::anew(slice.progress.page_size), not_before };
             let commit = PageCommit::new(slice.id, then.clone(), calls);
@@ -61,6 +61,8 @@ impl<S: Source> Collector<S> {
         }
         let mut commit = PageCommit::new(slice.id, then.clone(), calls);
         commit.max_spool = self.max_spool;
+        commit.usage = page.usage.take().map(|usage| (now, usage));
+        commit.seen = self.to_remember(&page, slice, &then).await?;
         let (received, announced) = (page.received, page.total.or(slice.progress.total));
         let mut made = Vec::new();
         for (stream, id) in streams {
@@ -72,9 +74,7 @@ impl<S: Source> Collector<S> {
                 continue;
             }
             let mut news = diff(&self.store, *id, records, slice.resend, context)?;
-            if *stream == self.source.stream() {
-                news.extend(vanish::news(std::mem::take(&mut gone), context));
-            }
+            news.extend(absent.news(*stream, context));
             made.extend(news.events.iter().map(|event| (*stream, event.change)));
             self.add(&mut commit, *id, news)?;
         }

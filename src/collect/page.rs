@@ -39,6 +39,7 @@ pub(super) fn after(page: &Page, slice: &OpenSlice, first_page_size: u32) -> The
         pages: before.pages + 1,
         empty_pages: if page.received == 0 { before.empty_pages + 1 } else { 0 },
         received: before.received + page.received,
+        unread: before.unread + page.unread,
         total: if before.pages == 0 { page.total } else { before.total },
     };
     if progress.page_token.is_some() {

@@ -210,7 +210,6 @@ mod tests {
             limits: Limits {
                 retention: Some(Duration::from_hours(90 * 24 - 1)),
                 aligned,
-                whole: false,
                 page_size: 100,
             },
         }

@@ -89,7 +89,9 @@ pub fn react(
             Reaction { setback: again(after(now, wait), None), pause: None }
         }
         // Rows of other windows would be counted beside those that are known.
-        Kind::TooLarge if limits.whole && slice.pass == Pass::Resweep => {
+        Kind::TooLarge
+            if limits.aligned && slice.pass == Pass::Resweep && slice.progress.page_size <= 1 =>
+        {
             let wait = backoff(attempt, AUTH_FIRST, AUTH_LONGEST, rng);
             Reaction { setback: again(after(now, wait), None), pause: None }
         }

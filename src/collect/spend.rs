@@ -56,7 +56,7 @@ impl<S: Source> Collector<S> {
         if pass != Pass::Live {
             return Ok(self.outlook(now)?.is_some_and(|outlook| !outlook.allows(pass, flying)));
         }
-        let spent = self.store.calls(&self.config.name, &day(now))? + self.uncounted();
+        let spent = self.store.calls(&self.config.name, &day(now))? + self.pace.uncounted();
         if budget::live_fits(per_day.into(), spent, flying) {
             return Ok(false);
         }
@@ -79,12 +79,7 @@ impl<S: Source> Collector<S> {
     fn outlook(&self, now: Timestamp) -> Result<Option<Outlook>, StoreError> {
         let (store, source) = (&self.store, &*self.config);
         let expected = &self.memory.spending.expected;
-        budget::look(store, source, self.uncounted(), now, || expected.of(store, source, now))
-    }
-
-    /// Calls that were made, but not committed with anything yet.
-    fn uncounted(&self) -> u64 {
-        self.pace.calls().saturating_sub(self.memory.counted.load(Ordering::Relaxed))
+        budget::look(store, source, self.pace.uncounted(), now, || expected.of(store, source, now))
     }
 
     fn tell_held(&self, held: Option<Held>) {

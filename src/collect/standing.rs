@@ -10,7 +10,7 @@ use crate::{
     source::Source,
     store::{
         StoreError,
-        conditions::{Party, State},
+        conditions::{Condition, Party, State},
     },
     supervisor::Step,
 };
@@ -37,9 +37,7 @@ impl<S: Source> Collector<S> {
         if self.written().is_some_and(|(state, _)| state == State::SpoolFull) {
             self.tell(State::Ok, None, None, now).await?;
         }
-        let Some(condition) = self.store.condition(Party::Source(name.as_str()))? else {
-            return Ok(None);
-        };
+        let Some(condition) = self.condition(now)? else { return Ok(None) };
         // Whoever restarts has perhaps mended the credentials or the network, or raised the limit.
         let fresh = self.written().is_none();
         let Some(until) = condition.until.filter(|until| holds(*until, now)) else {
@@ -51,6 +49,27 @@ impl<S: Source> Collector<S> {
         }
         let why = condition.error.unwrap_or_else(|| condition.state.as_str().into());
         Ok(Some(Step::Waiting { until, why: format!("{name}: {why}"), person }))
+    }
+
+    /// What holds this stream: its own condition, or that the vendor slows the whole source down.
+    fn condition(&self, now: Timestamp) -> Result<Option<Condition>, StoreError> {
+        let own = self.store.condition(self.party())?;
+        if own.as_ref().is_some_and(|own| own.until.is_some_and(|until| holds(until, now))) {
+            return Ok(own);
+        }
+        for (stream, _) in self.config.sliced() {
+            let other = self.store.condition(Party::of(&self.config, stream))?;
+            let all = |it: &Condition| matches!(it.state, State::Throttled | State::QuotaSpent);
+            if stream != self.source.stream() && other.as_ref().is_some_and(all) {
+                return Ok(other);
+            }
+        }
+        Ok(own)
+    }
+
+    /// Whose condition this collector tells.
+    pub(super) fn party(&self) -> Party<'_> {
+        Party::of(&self.config, self.source.stream())
     }
 
     /// Nothing is asked for that could not be stored.
@@ -101,7 +120,7 @@ impl<S: Source> Collector<S> {
             }
         }
         *locked(&self.memory.written) = Some((state, now));
-        self.store.set_condition(Party::Source(name), state, until, error, now).await
+        self.store.set_condition(self.party(), state, until, error, now).await
     }
 
     fn written(&self) -> Option<(State, Timestamp)> {

@@ -148,7 +148,7 @@ impl Source for Vendor {
 
     fn limits(&self) -> Limits {
         let retention = Duration::try_from(RETENTION).ok();
-        Limits { retention, aligned: false, whole: false, page_size: 3 }
+        Limits { retention, aligned: false, page_size: 3 }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {

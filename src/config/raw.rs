@@ -20,8 +20,8 @@ pub(super) use sink::{
     RouteKeys, ShapeKeys, SyslogKeys,
 };
 pub(super) use source::{
-    EtdKeys, FilterKeys, RateKeys, RawSource, Region, ResweepKeys, ScheduleKeys, SerKeys,
-    SourceKeys,
+    EtdKeys, FilterKeys, RateKeys, RawSource, Region, ResweepKeys, ScheduleKeys, SerAdminKeys,
+    SerKeys, SourceKeys,
 };
 
 section! {

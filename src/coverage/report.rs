@@ -154,21 +154,23 @@ pub fn gather(
     let counted_from = view.from.unwrap_or_else(|| before(to));
     let mut found = Vec::new();
     for (name, source) in &config.sources {
-        let named = view.source.as_ref().is_none_or(|only| only == name);
-        let Some(stream) = source.vendor.streams().first().copied().filter(|_| named) else {
+        if view.source.as_ref().is_some_and(|only| only != name) {
             continue;
-        };
-        let recorded = match store.find_stream(name, stream)? {
-            Some(id) => store.recorded(id, now, counted_from)?,
-            None => Recorded::default(),
-        };
-        let paused = store.condition(Party::Source(name.as_str()))?.and_then(|condition| {
-            let until = condition.until.filter(|until| *until > now)?;
-            let why = condition.error.unwrap_or_else(|| condition.state.as_str().to_owned());
-            Some((until, format!("the source is paused: {why}")))
-        });
+        }
         let held = budget::held(store, source, &Expected::default(), now)?;
-        found.push((source, stream, recorded, Waits { paused, held }));
+        for (stream, source) in source.sliced() {
+            let recorded = match store.find_stream(name, stream)? {
+                Some(id) => store.recorded(id, now, counted_from)?,
+                None => Recorded::default(),
+            };
+            let condition = store.condition(Party::of(&source, stream))?;
+            let paused = condition.and_then(|condition| {
+                let until = condition.until.filter(|until| *until > now)?;
+                let why = condition.error.unwrap_or_else(|| condition.state.as_str().to_owned());
+                Some((until, format!("the source is paused: {why}")))
+            });
+            found.push((source, stream, recorded, Waits { paused, held: held.clone() }));
+        }
     }
     // A young store fills the strip, unless all of it lies after what is asked for.
     let first = found.iter().filter_map(|(.., recorded, _)| first(recorded)).min();
@@ -176,8 +178,8 @@ pub fn gather(
     let shown = Span([view.from.unwrap_or(begun), to]);
     let mut sources = Vec::new();
     for (source, stream, recorded, waits) in found {
-        let mut report = stream_report(source, stream, recorded, &waits, shown, now);
-        if source.vendor.streams().contains(&Stream::Audit)
+        let mut report = stream_report(&source, stream, recorded, &waits, shown, now);
+        if source.has_log_export()
             && let Some(id) = store.find_stream(&source.name, stream)?
         {
             report.log_export = Some(export::gather(store, id, shown, now)?);
@@ -220,8 +222,8 @@ fn stream_report(
     shown: Span,
     now: Timestamp,
 ) -> StreamReport {
-    // An answer of Proofpoint has whole hours.
-    let aligned = matches!(source.vendor, Vendor::ProofpointSer(_));
+    // An answer of Proofpoint has whole hours, or days.
+    let aligned = !matches!(source.vendor, Vendor::CiscoEtd(_));
     // What no activation has asked for yet is not missing.
     let asked = source.schedule.last_before(now);
     let due = plan::due(source.lag, source.slice, aligned, asked);

@@ -60,11 +60,10 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
         };
     };
     let names = fingerprint::changed(&known.members, &record.fingerprint.members);
-    let roots = record.watched_roots();
     let previous = names
         .iter()
-        .filter(|name| roots.contains(&name[0]))
-        .map(|name| (name.join("."), lookup(&known.watched, name)))
+        .filter(|name| record.watches(name[0]))
+        .map(|name| (name.join("."), former(record, known, name)))
         .collect();
     let changed: Vec<String> = names.iter().map(|name| name.join(".")).collect();
     let before = counters(record).map(|_| KnownRow::read(&known.watched).counters());
@@ -77,8 +76,8 @@ pub fn next(known: Option<&Known>, record: &Record, now: Timestamp) -> Revision 
         None => record.watched.clone(),
     };
     let time = match record.facts {
-        Facts::SummaryRow { window, .. } => window.start(),
-        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => {
+        Facts::SummaryRow { window, .. } | Facts::Report { window, .. } => window.start(),
+        Facts::Message { .. } | Facts::Audit | Facts::Entitlement | Facts::RelayUser { .. } => {
             moved(record, &changed).unwrap_or(now)
         }
     };
@@ -113,8 +112,13 @@ pub fn vanish(known: &Known) -> Option<(Revision, Identity)> {
         return None;
     }
     let row = last.row.clone()?;
-    let raw = |counters| serde_json::value::to_raw_value(counters).ok();
-    let previous = [("details", raw(&last.details)), ("status", raw(&last.status))];
+    let previous: Vec<(String, Box<RawValue>)> = if row.report.is_some() {
+        // A report's counters stand at its top.
+        last.status.iter().filter_map(|(name, count)| Some((name.clone(), raw(count)?))).collect()
+    } else {
+        let both = [("details", raw(&last.details)), ("status", raw(&last.status))];
+        both.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+    };
     let gone = KnownRow { row: Some(row.clone()), gone: true, ..KnownRow::default() };
     let zero =
         |counters: &BTreeMap<String, i128>| counters.keys().map(|n| (n.clone(), 0)).collect();
@@ -122,11 +126,8 @@ pub fn vanish(known: &Known) -> Option<(Revision, Identity)> {
     let revision = Revision {
         number: known.revision.saturating_add(1),
         change: Change::Vanished,
-        changed: ["details", "status"].map(str::to_owned).to_vec(),
-        previous: previous
-            .into_iter()
-            .filter_map(|(name, value)| Some((name.to_owned(), value?)))
-            .collect(),
+        changed: previous.iter().map(|(name, _)| name.clone()).collect(),
+        previous,
         delta: Some(zero.minus(&last.counters())),
         time: row.window()?.start(),
         watched: gone.text(),
@@ -134,10 +135,38 @@ pub fn vanish(known: &Known) -> Option<(Revision, Identity)> {
     Some((revision, row))
 }
 
+/// The version that says that a relay user is no longer there: each of its members but those in
+/// `names`, which say who it was, with its last value. `None` where it is known to be gone.
+pub fn remove(known: &Known, names: &[&str], now: Timestamp) -> Option<Revision> {
+    let last = fingerprint::object_of(&known.watched).filter(|last| !last.is_empty())?;
+    let mut previous: Vec<(String, Box<RawValue>)> = last
+        .into_iter()
+        .filter(|(name, _)| !names.contains(&name.as_ref()))
+        .map(|(name, value)| (name.into_owned(), value.to_owned()))
+        .collect();
+    previous.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Some(Revision {
+        number: known.revision.saturating_add(1),
+        change: Change::Vanished,
+        changed: previous.iter().map(|(name, _)| name.clone()).collect(),
+        previous,
+        delta: None,
+        time: now,
+        watched: NOTHING.to_owned(),
+    })
+}
+
+/// What is watched of a relay user that is gone.
+const NOTHING: &str = "{}";
+
+fn raw(value: &impl serde::Serialize) -> Option<Box<RawValue>> {
+    serde_json::value::to_raw_value(value).ok()
+}
+
 fn counters(record: &Record) -> Option<&Counters> {
     match &record.facts {
-        Facts::SummaryRow { counters, .. } => Some(counters),
-        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => None,
+        Facts::SummaryRow { counters, .. } | Facts::Report { counters, .. } => Some(counters),
+        Facts::Message { .. } | Facts::Audit | Facts::Entitlement | Facts::RelayUser { .. } => None,
     }
 }
 
@@ -149,6 +178,14 @@ fn moved(record: &Record, changed: &[String]) -> Option<Timestamp> {
     };
     let moved = record.stamps.iter().filter(|(path, _)| changed.iter().any(|n| touches(path, n)));
     moved.map(|(_, at)| *at).max()
+}
+
+/// The value that a member had. A report's counters stand at its top, and are remembered by name.
+fn former(record: &Record, known: &Known, name: &[&str]) -> Box<RawValue> {
+    match record.facts {
+        Facts::Report { .. } => lookup(&known.watched, &[&["status"], name].concat()),
+        _ => lookup(&known.watched, name),
+    }
 }
 
 /// The value at `path` in `json`; `null` where there is none.

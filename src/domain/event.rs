@@ -50,7 +50,7 @@ impl fmt::Display for EventId {
 pub enum Change {
     New,
     Changed,
-    /// A SER row that a later fetch no longer has.
+    /// A SER row or relay user that a later fetch no longer has.
     Vanished,
 }
 

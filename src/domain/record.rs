@@ -1,6 +1,7 @@
 //! Records: what the vendor returned, read just far enough to file, compare and route it.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::{
     counters::Counters,
@@ -45,6 +46,31 @@ pub enum Facts {
         flags: Vec<String>,
     },
     Entitlement,
+    /// A row of one of the SER Admin API's reports of a day.
+    Report {
+        /// `traffic_summary`, `delivery_failures`, …
+        report: &'static str,
+        /// The UTC day.
+        window: Interval,
+        /// Of whom the row is, where the report has such.
+        user: Option<RelayUser>,
+        /// In `status`, by the vendor's names; `details` is empty.
+        counters: Counters,
+        /// As of a summary's row.
+        flags: Vec<String>,
+    },
+    /// A relay user's configuration.
+    RelayUser {
+        name: Option<String>,
+    },
+}
+
+/// Who a report's row is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RelayUser {
+    pub id: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
 }
 
 impl Record {
@@ -54,17 +80,24 @@ impl Record {
             Facts::Message { direction } => {
                 Some(direction.clone().unwrap_or_else(|| "none".to_owned()))
             }
-            Facts::Audit | Facts::SummaryRow { .. } | Facts::Entitlement => None,
+            Facts::Audit
+            | Facts::SummaryRow { .. }
+            | Facts::Entitlement
+            | Facts::Report { .. }
+            | Facts::RelayUser { .. } => None,
         }
     }
 
-    /// The first path segments of the members whose former values `previous` tells.
-    pub fn watched_roots(&self) -> &'static [&'static str] {
-        match self.facts {
+    /// Whether `previous` tells the former values of what is below this member of the top level.
+    pub fn watches(&self, root: &str) -> bool {
+        let roots: &[&str] = match &self.facts {
             Facts::Message { .. } => &["verdict", "action"],
             Facts::Audit => &[],
             Facts::SummaryRow { .. } => &["status", "details"],
             Facts::Entitlement => &["annual_throughput", "license_start", "license_end"],
-        }
+            Facts::Report { counters, .. } => return counters.status.contains_key(root),
+            Facts::RelayUser { .. } => return true,
+        };
+        roots.contains(&root)
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{counters::Counters, slice::Interval};
+use super::{counters::Counters, record::RelayUser, slice::Interval};
 
 /// A row's last version. Its `status` and `details` stand as in events, so that `previous` can be
 /// looked up in it by the names of members.
@@ -38,12 +38,23 @@ pub struct Identity {
     window: [i64; 2],
     /// The members that name it, as they came: one JSON object.
     pub names: Box<RawValue>,
+    /// The SER Admin API's report that it is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub report: Option<String>,
+    /// Of whom, where the report has such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<RelayUser>,
 }
 
 impl Identity {
     pub fn new(id: String, window: Interval, names: Box<RawValue>) -> Self {
         let window = [window.start().as_millisecond(), window.end().as_millisecond()];
-        Self { id, window, names }
+        Self { id, window, names, report: None, user: None }
+    }
+
+    #[must_use]
+    pub fn of_report(self, report: &str, user: Option<RelayUser>) -> Self {
+        Self { report: Some(report.to_owned()), user, ..self }
     }
 
     pub fn window(&self) -> Option<Interval> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// One kind of record of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// ETD messages.
     Messages,
@@ -17,13 +17,27 @@ pub enum Stream {
     Summary,
     /// SER licence and throughput.
     Entitlement,
+    /// The SER Admin API's reports of a day on what was sent.
+    Usage,
+    /// The SER Admin API's reports of a day on what was not delivered.
+    Failures,
+    /// The SER Admin API's relay users, as they are configured.
+    RelayUsers,
     /// The collector's own state.
     Health,
 }
 
 impl Stream {
-    pub const ALL: [Self; 5] =
-        [Self::Messages, Self::Audit, Self::Summary, Self::Entitlement, Self::Health];
+    pub const ALL: [Self; 8] = [
+        Self::Messages,
+        Self::Audit,
+        Self::Summary,
+        Self::Entitlement,
+        Self::Usage,
+        Self::Failures,
+        Self::RelayUsers,
+        Self::Health,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +45,9 @@ impl Stream {
             Self::Audit => "audit",
             Self::Summary => "summary",
             Self::Entitlement => "entitlement",
+            Self::Usage => "usage",
+            Self::Failures => "failures",
+            Self::RelayUsers => "relay_users",
             Self::Health => "health",
         }
     }

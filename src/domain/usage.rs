@@ -74,13 +74,36 @@ pub struct Application {
 
 const DAY_MS: i128 = 86_400_000;
 
+/// What a vendor tells of it in sum; what is not known is `None`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Bytes since the period began.
+    pub used: Option<i128>,
+    pub allowed: Option<i128>,
+    pub period: Option<Interval>,
+    /// When it was so.
+    pub to: Timestamp,
+    /// Bytes a day in the last 7 and 30 days.
+    pub burn_rates: [Option<i128>; 2],
+}
+
 pub fn usage(reading: &Reading) -> Usage {
-    let Reading { period, to, .. } = *reading;
+    let Reading { period, to, allowed, .. } = *reading;
     let sum = || reading.applications.values().fold(0, |sum: i128, of| sum.saturating_add(*of));
     let used = period.map(|_| sum());
-    let allowed = reading.allowed.filter(|allowed| *allowed > 0);
     let mut rates = reading.recent.iter().map(|(interval, bytes)| rate(*interval, *bytes));
-    let (burn_rate_7d, burn_rate_30d) = (rates.next(), rates.next());
+    let burn_rates = [rates.next(), rates.next()];
+    Usage {
+        peak_hour: peak(&reading.hours),
+        applications: applications(&reading.applications, used.unwrap_or(0)),
+        ..told(Told { used, allowed, period, to, burn_rates })
+    }
+}
+
+/// The same without what only a survey knows.
+pub fn told(told: Told) -> Usage {
+    let Told { used, period, to, burn_rates: [burn_rate_7d, burn_rate_30d], .. } = told;
+    let allowed = told.allowed.filter(|allowed| *allowed > 0);
     let both = used.zip(allowed);
     let exhausted = both.and_then(|(used, allowed)| {
         let rate = burn_rate_7d.max(burn_rate_30d).unwrap_or(0);
@@ -97,8 +120,8 @@ pub fn usage(reading: &Reading) -> Usage {
         burn_rate_30d,
         exhausted_on: exhausted.map(|at| at.to_zoned(TimeZone::UTC).date()),
         exhausted_before_end: exhausted.zip(period).is_some_and(|(at, period)| at < period.end()),
-        peak_hour: peak(&reading.hours),
-        applications: applications(&reading.applications, used.unwrap_or(0)),
+        peak_hour: None,
+        applications: Vec::new(),
     }
 }
 

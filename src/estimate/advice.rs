@@ -28,7 +28,7 @@ pub fn advice(source: &Source, plan: &DayPlan, from: Timestamp) -> Vec<Change> {
     }
     let kinds = [less_often(source), fewer_resweeps(source), narrow_resweeps(source)];
     let fits = |(change, source): (String, Source)| {
-        let plan = day(&source, plan.records_per_day, from);
+        let plan = day(&source, plan.volume(), from);
         plan.fits.then_some(Change { change, calls: plan.calls })
     };
     kinds.into_iter().filter_map(|kind| kind.into_iter().find_map(fits)).collect()
@@ -65,7 +65,7 @@ fn fewer_resweeps(source: &Source) -> Kind {
 }
 
 fn narrow_resweeps(source: &Source) -> Kind {
-    if matches!(source.vendor, Vendor::ProofpointSer(_)) {
+    if !matches!(source.vendor, Vendor::CiscoEtd(_)) {
         return Vec::new();
     }
     let narrow = |step: &Resweep| Resweep {

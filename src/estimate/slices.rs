@@ -170,8 +170,9 @@ fn policy(source: &Source) -> Policy {
     let (aligned, page_size) = match &source.vendor {
         Vendor::CiscoEtd(etd) => (false, etd.page_size),
         Vendor::ProofpointSer(_) => (true, 1),
+        Vendor::ProofpointSerAdmin(_) => (true, 100),
     };
-    let limits = Limits { retention: None, aligned, whole: aligned, page_size };
+    let limits = Limits { retention: None, aligned, page_size };
     Policy { start: source.start, lag: source.lag, slice: source.slice, limits }
 }
 
@@ -180,7 +181,7 @@ fn policy(source: &Source) -> Policy {
 fn token_life(source: &Source) -> Duration {
     match &source.vendor {
         Vendor::CiscoEtd(_) => Duration::from_secs(3_240),
-        Vendor::ProofpointSer(_) => Duration::from_secs(38_880),
+        Vendor::ProofpointSer(_) | Vendor::ProofpointSerAdmin(_) => Duration::from_secs(38_880),
     }
 }
 

@@ -12,9 +12,12 @@ mod audit;
 mod common;
 mod derived;
 mod entitlement;
+mod failures;
 mod health;
 mod messages;
+mod relay_users;
 mod summary;
+mod usage;
 
 /// Something an analyst searches by.
 #[derive(Debug, Clone, Copy)]
@@ -76,6 +79,9 @@ pub(super) fn of(stream: Stream) -> &'static [Field] {
         Stream::Audit => audit::FIELDS,
         Stream::Summary => summary::FIELDS,
         Stream::Entitlement => entitlement::FIELDS,
+        Stream::Usage => usage::FIELDS,
+        Stream::Failures => failures::FIELDS,
+        Stream::RelayUsers => relay_users::FIELDS,
         Stream::Health => health::FIELDS,
     }
 }
@@ -207,7 +213,11 @@ impl Field {
 pub(super) fn device(stream: Stream) -> (&'static str, &'static str) {
     match stream {
         Stream::Messages | Stream::Audit => ("Cisco", "Secure Email Threat Defense"),
-        Stream::Summary | Stream::Entitlement => ("Proofpoint", "Secure Email Relay"),
+        Stream::Summary
+        | Stream::Entitlement
+        | Stream::Usage
+        | Stream::Failures
+        | Stream::RelayUsers => ("Proofpoint", "Secure Email Relay"),
         Stream::Health => ("Postrider", "Postrider"),
     }
 }
@@ -222,6 +232,9 @@ pub(super) fn class(view: &View<'_>) -> Cow<'static, str> {
         Stream::Audit => "console-audit".into(),
         Stream::Summary => "relay-summary".into(),
         Stream::Entitlement => "relay-entitlement".into(),
+        Stream::Usage => "relay-usage".into(),
+        Stream::Failures => "relay-failure".into(),
+        Stream::RelayUsers => "relay-user".into(),
         Stream::Health => "collector-health".into(),
     }
 }
@@ -233,6 +246,9 @@ pub(super) fn title(stream: Stream) -> &'static str {
         Stream::Audit => "Console audit",
         Stream::Summary => "E-mail relay summary",
         Stream::Entitlement => "E-mail relay entitlement",
+        Stream::Usage => "E-mail relay usage",
+        Stream::Failures => "E-mail relay failures",
+        Stream::RelayUsers => "E-mail relay user",
         Stream::Health => "Collector health",
     }
 }

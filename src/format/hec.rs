@@ -67,6 +67,9 @@ pub fn sourcetype(stream: Stream) -> &'static str {
         Stream::Audit => "cisco:etd:audit",
         Stream::Summary => "proofpoint:ser:summary",
         Stream::Entitlement => "proofpoint:ser:entitlement",
+        Stream::Usage => "proofpoint:ser:usage",
+        Stream::Failures => "proofpoint:ser:failure",
+        Stream::RelayUsers => "proofpoint:ser:relay_user",
         Stream::Health => "postrider:health",
     }
 }

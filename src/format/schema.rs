@@ -56,6 +56,9 @@ fn ecs(event: &Event) -> String {
         Stream::Audit => ("event", Some("configuration"), "cisco_etd.audit"),
         Stream::Summary => ("metric", Some("email"), "proofpoint_ser.summary"),
         Stream::Entitlement => ("metric", None, "proofpoint_ser.entitlement"),
+        Stream::Usage => ("metric", Some("email"), "proofpoint_ser.usage"),
+        Stream::Failures => ("metric", Some("email"), "proofpoint_ser.failures"),
+        Stream::RelayUsers => ("asset", None, "proofpoint_ser.relay_users"),
         Stream::Health => ("event", None, "postrider.health"),
     };
     tree.text("ecs.version", "8.17.0");
@@ -82,6 +85,7 @@ fn record_name(stream: Stream) -> &'static str {
     match stream {
         Stream::Messages | Stream::Audit => "cisco_etd",
         Stream::Summary | Stream::Entitlement => "proofpoint_ser",
+        Stream::Usage | Stream::Failures | Stream::RelayUsers => "proofpoint_ser_admin",
         Stream::Health => "health",
     }
 }

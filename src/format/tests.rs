@@ -125,6 +125,9 @@ fn every_stream_has_its_sourcetype() {
         "cisco:etd:audit",
         "proofpoint:ser:summary",
         "proofpoint:ser:entitlement",
+        "proofpoint:ser:usage",
+        "proofpoint:ser:failure",
+        "proofpoint:ser:relay_user",
         "postrider:health",
     ];
     assert_eq!(types, expected);

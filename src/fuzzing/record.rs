@@ -47,8 +47,16 @@ pub(crate) fn check(records: &[Record]) {
             events.push(event);
             versions.push(self::known(record, &revision));
         }
-        if let Facts::SummaryRow { counters, .. } = &record.facts {
-            events.push(gone(&known, counters));
+        if let Facts::SummaryRow { counters, .. } | Facts::Report { counters, .. } = &record.facts
+            && KnownRow::read(&known.watched).row.is_some()
+        {
+            events.push(gone(&known, record.stream, counters));
+        }
+        if let Facts::RelayUser { .. } = &record.facts {
+            let revision = change::remove(&known, &[], COLLECTED_AT).expect("it is there");
+            let watched = revision.watched;
+            let known = Known { watched, ..known.clone() };
+            assert!(change::remove(&known, &[], COLLECTED_AT).is_none());
         }
         before = Some((record, known));
     }
@@ -66,7 +74,11 @@ fn assert_follows(before: &Known, record: &Record, next: &Revision) {
     if before.members == record.fingerprint.members {
         assert!(next.changed.is_empty(), "{:?}", next.changed);
     }
-    let Facts::SummaryRow { counters: now, .. } = &record.facts else { return };
+    let (Facts::SummaryRow { counters: now, .. } | Facts::Report { counters: now, .. }) =
+        &record.facts
+    else {
+        return;
+    };
     let was = KnownRow::read(&before.watched).counters();
     let delta = next.delta.as_ref().expect("a row's revision has a delta");
     for (now, was, delta) in
@@ -82,7 +94,7 @@ fn assert_follows(before: &Known, record: &Record, next: &Revision) {
 }
 
 /// What is remembered of a row suffices to take it back, once.
-fn gone(known: &Known, counters: &Counters) -> NewEvent {
+fn gone(known: &Known, stream: Stream, counters: &Counters) -> NewEvent {
     assert_eq!(KnownRow::read(&known.watched).counters(), *counters, "the ledger forgets");
     let (revision, row) = change::vanish(known).expect("a row that is there");
     let delta = revision.delta.as_ref().expect("a row's revision has a delta");
@@ -94,8 +106,8 @@ fn gone(known: &Known, counters: &Counters) -> NewEvent {
     let watched = revision.watched.clone();
     let members = known.members.clone();
     assert!(change::vanish(&Known { revision: 2, members, watched }).is_none());
-    let event = vanished(&row, &revision);
-    assert_event(&event, Stream::Summary, row.names.get());
+    let event = vanished(stream, &row, &revision);
+    assert_event(&event, stream, row.names.get());
     event
 }
 

@@ -12,8 +12,11 @@ use super::{
 use crate::{
     collect::budget::Held,
     config::{self, Config},
-    domain::name::SourceName,
-    store::health::Facts,
+    domain::{name::SourceName, slice::Stream},
+    store::{
+        conditions::{Party, State},
+        health::Facts,
+    },
 };
 
 pub mod budget;
@@ -23,6 +26,7 @@ mod dead_letters;
 mod gaps;
 mod licence;
 mod log_export;
+pub(super) mod relay_users;
 mod sinks;
 
 /// All matters. `held` is what sources hold back; `said` is what is known from before: some are only closed by what was said.
@@ -35,13 +39,27 @@ pub fn all(
 ) -> Vec<Matter> {
     let mut matters = Vec::new();
     for (name, source) in &config.sources {
-        let progress = progress(source, facts);
-        matters.extend(collecting::matters(source, progress, now));
-        matters.extend(collecting::silence(source, progress, now));
+        let streams = source.sliced();
+        let progresses = streams.iter().map(|(stream, as_collected)| {
+            (*stream, as_collected.as_ref(), progress(as_collected, *stream, facts))
+        });
+        let progresses: Vec<_> = progresses.collect();
+        matters.extend(collecting::worst(&progresses, now));
         matters.extend(budget::credentials(source, now));
         let calls = facts.calls.get(name.as_str()).copied().unwrap_or(0);
-        matters.extend(budget::quota(source, progress.condition, calls, held.get(name), now));
-        matters.extend(gaps::waiting(source, facts, progress, said, now));
+        let conditions = || progresses.iter().filter_map(|(.., progress)| progress.condition);
+        let spent = conditions().find(|it| it.state == State::QuotaSpent);
+        matters.extend(budget::quota(
+            source,
+            spent.or_else(|| conditions().next()),
+            calls,
+            held.get(name),
+            now,
+        ));
+        for (stream, source, progress) in progresses {
+            matters.extend(collecting::silence(source, progress, now));
+            matters.extend(gaps::waiting((source, stream), facts, progress, said, now));
+        }
         matters.extend(gaps::gone(name, &facts.gone));
         matters.extend(gaps::differing(name, &facts.differing));
         matters.extend(log_export::matter(source, facts));
@@ -58,15 +76,14 @@ pub fn all(
     matters
 }
 
-/// What a source's state follows from.
-pub fn progress<'f>(source: &config::Source, facts: &'f Facts) -> Progress<'f> {
-    let stream = source.vendor.streams().first().map(|stream| stream.as_str());
+/// What the state of a source's stream follows from.
+pub fn progress<'f>(source: &config::Source, stream: Stream, facts: &'f Facts) -> Progress<'f> {
     let reached = facts
         .reached
         .iter()
-        .find(|it| it.source == source.name.as_str() && Some(it.stream.as_str()) == stream);
+        .find(|it| it.source == source.name.as_str() && it.stream == stream.as_str());
     Progress {
-        condition: facts.sources.get(source.name.as_str()),
+        condition: facts.source(Party::of(source, stream)),
         covered_to: reached.map(|reached| reached.covered_to),
         heard: reached.and_then(|reached| reached.heard),
     }

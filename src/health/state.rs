@@ -38,6 +38,18 @@ impl SourceState {
         Self::Failing,
     ];
 
+    /// The state of a source is that of its worst stream: first what a person must mend.
+    pub const fn badness(self) -> u8 {
+        match self {
+            Self::Collecting => 0,
+            Self::Quiet => 1,
+            Self::Behind => 2,
+            Self::Throttled => 3,
+            Self::Failing => 4,
+            Self::AuthFailed => 5,
+        }
+    }
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Collecting => "collecting",
@@ -114,7 +126,9 @@ pub fn expected(config: &config::Source, now: Timestamp) -> Timestamp {
     let step = match &config.vendor {
         Vendor::CiscoEtd(_) => 1,
         // Whole hours, or whatever a slice is.
-        Vendor::ProofpointSer(_) => i64::try_from(config.slice.as_secs()).unwrap_or(1).max(1),
+        Vendor::ProofpointSer(_) | Vendor::ProofpointSerAdmin(_) => {
+            i64::try_from(config.slice.as_secs()).unwrap_or(1).max(1)
+        }
     };
     Timestamp::from_second(due - due.rem_euclid(step)).unwrap_or(Timestamp::MIN)
 }

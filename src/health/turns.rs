@@ -223,6 +223,11 @@ fn well_again((source, record_id): &Key, said: &Telling) -> String {
             let sink = record_id.strip_prefix("dead_letters:").unwrap_or(record_id);
             format!("The sink {sink} has no dead letters any more.")
         }
+        Kind::Credentials if record_id.starts_with("relay_user/") => format!(
+            "Nothing is wrong any more with the SMTP credentials of the relay user {} of the \
+             source {source}, or it is no longer there.",
+            detail("relay_user")
+        ),
         Kind::Credentials => format!("The credentials of the source {source} were renewed."),
         Kind::Quota if said.condition == "held_back" => {
             format!("Nothing of the source {source} waits any more so that others have calls.")

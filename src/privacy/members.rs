@@ -38,11 +38,20 @@ pub const GROUPS: [(&str, &[&str]); 6] = [
             "replyTo",
             "fromEnvelope",
             "fromHeader",
+            "allowedAddress",
         ],
     ),
     (
         "recipients",
-        &["toAddresses", "ccAddresses", "bccAddresses", "envelopeTo", "deliveredTo", "mailboxes"],
+        &[
+            "toAddresses",
+            "ccAddresses",
+            "bccAddresses",
+            "envelopeTo",
+            "deliveredTo",
+            "mailboxes",
+            "recipient",
+        ],
     ),
     ("url", &["urls", "urlMetadata"]),
     ("attachment_names", &["attachments.filename", "attachments.fileName"]),
@@ -59,7 +68,7 @@ pub const GROUPS: [(&str, &[&str]); 6] = [
 ];
 
 /// The vendors' members that are known. An object may be named, too: then all below it is meant.
-pub const MEMBERS: [&str; 80] = [
+pub const MEMBERS: [&str; 97] = [
     // Cisco ETD, messages.
     "id",
     "timestamp",
@@ -142,6 +151,24 @@ pub const MEMBERS: [&str; 80] = [
     "annual_throughput",
     "license_start",
     "license_end",
+    // The SER Admin API: usage, failures, relay users.
+    "relayUserId",
+    "name",
+    "recipient",
+    "dsnCode",
+    "reason",
+    "policyType",
+    "finalAction",
+    "finalRule",
+    "count",
+    "lastFailedDate",
+    "allowedAddress.mailFrom",
+    "allowedAddress.headerFrom",
+    "allowedIps",
+    "contactEmail",
+    "preferredUsername",
+    "credentialExpirationDate",
+    "rewriteRules",
     "postrider_original",
 ];
 

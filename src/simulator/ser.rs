@@ -1,5 +1,7 @@
 //! Proofpoint Secure Email Relay: the token and summary endpoints.
 
+mod admin_api;
+mod relay_users;
 mod rows;
 mod shape;
 
@@ -19,8 +21,8 @@ use axum::{
 use jiff::{Span, Timestamp};
 use serde_json::json;
 
-use self::rows::Relay;
-pub use self::{rows::RowTruth, shape::Shape};
+pub use self::{relay_users::RelayUserChange, rows::RowTruth, shape::Shape};
+use self::{relay_users::RelayUsers, rows::Relay};
 use super::{
     admin,
     desk::{Answer, Desk, Refusal},
@@ -69,6 +71,7 @@ impl Default for SerOptions {
 pub(super) struct Ser {
     pub(super) desk: Desk,
     pub(super) relay: Relay,
+    pub(super) relay_users: RelayUsers,
     options: SerOptions,
     license_start: Timestamp,
     tokens: Mutex<HashMap<String, Timestamp>>,
@@ -84,8 +87,8 @@ impl Ser {
         let license_start = options.license_start.unwrap_or_else(begun);
         let relay = Relay::new(desk.seed, options.users, options.odd);
         let (tokens, answers) = (Mutex::default(), AtomicU64::new(0));
-        let empty = Mutex::default();
-        Self { desk, relay, options, license_start, tokens, answers, empty }
+        let (empty, relay_users) = (Mutex::default(), RelayUsers::default());
+        Self { desk, relay, relay_users, options, license_start, tokens, answers, empty }
     }
 
     pub(super) fn handle(&self, parts: &Parts, body: &Bytes) -> Response<Body> {
@@ -102,6 +105,17 @@ impl Ser {
                 let applies = |kind| kind != FaultKind::PageTokenExpired;
                 let endpoint = "GET /v1/sercustomer/report/summary";
                 self.desk.call(endpoint, applies, refuse, || self.summary(parts))
+            }
+            (method, path) if admin_api::endpoint(method, path).is_some() => {
+                let endpoint = admin_api::endpoint(method, path).unwrap_or_default();
+                let applies = |kind| kind != FaultKind::PageTokenExpired;
+                self.desk.call(&endpoint, applies, refuse, || {
+                    if self.knows(parts) {
+                        admin_api::answer(self, parts, body)
+                    } else {
+                        refuse(Refusal::TokenExpired)
+                    }
+                })
             }
             _ => self.desk.call("other", |_| false, refuse, || Answer::text(404, "Not Found")),
         }
@@ -136,13 +150,18 @@ impl Ser {
         Answer::value(200, &body)
     }
 
-    fn summary(&self, parts: &Parts) -> Answer {
-        let now = self.desk.now();
+    /// Whether a request's token is one that was given and is still good.
+    fn knows(&self, parts: &Parts) -> bool {
         let bearer = parts.headers.get("authorization").and_then(|text| text.to_str().ok());
         let known = bearer
             .and_then(|text| text.strip_prefix("Bearer "))
             .and_then(|token| locked(&self.tokens).get(token).copied());
-        if known.is_none_or(|until| until <= now) {
+        known.is_some_and(|until| until > self.desk.now())
+    }
+
+    fn summary(&self, parts: &Parts) -> Answer {
+        let now = self.desk.now();
+        if !self.knows(parts) {
             return refuse(Refusal::TokenExpired);
         }
         let query = parts.uri.query().unwrap_or_default();

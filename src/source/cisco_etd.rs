@@ -86,12 +86,7 @@ impl Source for CiscoEtd {
     }
 
     fn limits(&self) -> Limits {
-        Limits {
-            retention: Some(RETENTION),
-            aligned: false,
-            whole: false,
-            page_size: self.config.page_size,
-        }
+        Limits { retention: Some(RETENTION), aligned: false, page_size: self.config.page_size }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {

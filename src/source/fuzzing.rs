@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Duration};
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use super::{answer, bearer, cisco_etd, proofpoint_ser, text::compact, when};
+use super::{answer, bearer, cisco_etd, proofpoint_ser, proofpoint_ser_admin, text::compact, when};
 use crate::{
     collect::fuzzing::COLLECTED_AT,
     fault::{self, Fault},
@@ -13,6 +13,7 @@ use crate::{
 
 pub use cisco_etd::fuzzing::{page as etd_page, report as etd_report};
 pub use proofpoint_ser::fuzzing::summary as ser_summary;
+pub use proofpoint_ser_admin::fuzzing::admin as ser_admin;
 
 /// A token request's answer, and behind a NUL a JSON Web Token's payload.
 pub fn tokens(bytes: &[u8]) {
@@ -38,6 +39,7 @@ pub fn refusals(bytes: &[u8]) {
         let faults = [
             cisco_etd::fuzzing::refused(status, &body),
             proofpoint_ser::fuzzing::refused(status, &body),
+            proofpoint_ser_admin::fuzzing::refused(status, &body),
         ];
         faults.iter().flatten().for_each(assert_one_line);
     }

@@ -81,6 +81,8 @@ pub struct Pace {
     limit: RateLimit,
     gear: Mutex<Gear>,
     calls: AtomicU64,
+    /// Of these, those that the store has counted.
+    counted: AtomicU64,
     places: Places,
 }
 
@@ -129,7 +131,8 @@ struct Gear {
 impl Pace {
     pub fn new(limit: RateLimit) -> Self {
         let gear = Gear { limiter: limiter(limit, 1.0), share: 1.0, slowed_at: None };
-        Self { limit, gear: Mutex::new(gear), calls: AtomicU64::new(0), places: Places::default() }
+        let (gear, calls, counted) = (Mutex::new(gear), AtomicU64::new(0), AtomicU64::new(0));
+        Self { limit, gear, calls, counted, places: Places::default() }
     }
 
     /// Goes on after another process, or another configuration, whose calls the vendor still
@@ -180,6 +183,17 @@ impl Pace {
     /// Calls made since the process started.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the store is about to count so many of the calls.
+    pub fn count(&self, calls: u64) {
+        self.counted.fetch_add(calls, Ordering::Relaxed);
+    }
+
+    /// Calls that were made, but not committed with anything yet, whichever of a source's streams
+    /// they were made for.
+    pub fn uncounted(&self) -> u64 {
+        self.calls().saturating_sub(self.counted.load(Ordering::Relaxed))
     }
 
     /// The vendor said 429: call half as often, until a quiet hour has passed.

@@ -33,14 +33,14 @@ mod blocks;
 mod entitlement;
 #[cfg(feature = "testing")]
 pub(super) mod fuzzing;
-mod names;
-mod number;
-mod refusal;
+pub(super) mod names;
+pub(super) mod number;
+pub(super) mod refusal;
 mod row;
 mod summary;
 mod survey;
 mod terms;
-mod token;
+pub(super) mod token;
 
 pub(crate) use row::summary_row;
 #[cfg(test)]
@@ -111,7 +111,11 @@ impl Source for ProofpointSer {
 
     fn limits(&self) -> Limits {
         // An answer has no pages; no age limit is documented.
-        Limits { retention: None, aligned: true, whole: true, page_size: 1 }
+        Limits { retention: None, aligned: true, page_size: 1 }
+    }
+
+    fn whole(&self, _slice: Interval) -> &'static [Stream] {
+        &[Stream::Summary]
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {

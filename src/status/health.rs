@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How a source or sink is doing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Health {
     /// A source is `collecting`, `quiet`, `behind`, `throttled`, `auth_failed` or `failing`; a
     /// sink `ok`, `failing` or `auth_failed`, and `new` before the first try.

@@ -1,5 +1,7 @@
 //! How sources and sinks are doing, and the overview that `status` shows.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -7,20 +9,37 @@ use super::{
     Store, StoreError,
     slices::{interval, time},
 };
-use crate::domain::slice::{Interval, Stream};
+use crate::{
+    config,
+    domain::slice::{Interval, Stream},
+};
 
 /// Whose condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Party<'a> {
     Source(&'a str),
+    /// A source's stream that is collected by itself, other than its first one.
+    Stream(&'a str, Stream),
     Sink(&'a str),
 }
 
 impl<'a> Party<'a> {
-    fn key(self) -> (&'static str, &'a str) {
+    /// Whose condition a stream of a source tells: the first one's is the source's.
+    pub fn of(source: &'a config::Source, stream: Stream) -> Self {
+        let name = source.name.as_str();
+        if source.vendor.streams().first() == Some(&stream) {
+            Self::Source(name)
+        } else {
+            Self::Stream(name, stream)
+        }
+    }
+
+    /// The role, and the name in it: no source's has a slash.
+    pub(super) fn key(self) -> (&'static str, Cow<'a, str>) {
         match self {
-            Self::Source(name) => ("source", name),
-            Self::Sink(name) => ("sink", name),
+            Self::Source(name) => ("source", name.into()),
+            Self::Stream(name, stream) => ("source", format!("{name}/{stream}").into()),
+            Self::Sink(name) => ("sink", name.into()),
         }
     }
 }
@@ -110,7 +129,7 @@ impl Store {
             let sql = "SELECT state, since_ms, until_ms, error, ok_ms FROM condition
                 WHERE kind = ? AND name = ?";
             let (kind, name) = party.key();
-            view.prepare_cached(sql)?.query_row([kind, name], condition).optional()
+            view.prepare_cached(sql)?.query_row(params![kind, name], condition).optional()
         })
     }
 
@@ -124,7 +143,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let (kind, name) = party.key();
-        let name = name.to_owned();
+        let name = name.into_owned();
         self.write("set-condition", move |tx| {
             let now = now.as_millisecond();
             let ok = (state == State::Ok).then_some(now);

@@ -7,7 +7,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{
     Store, StoreError,
-    conditions::{Condition, condition, optional},
+    conditions::{Condition, Party, condition, optional},
     dead_letters::{self, Pile},
     export, licence,
     slices::{interval, pass, time},
@@ -25,7 +25,7 @@ const FAILING: u32 = 3;
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
     pub reached: Vec<Reached>,
-    /// By name.
+    /// By name; see [`Facts::source`].
     pub sources: BTreeMap<String, Condition>,
     pub sinks: BTreeMap<String, Condition>,
     /// Calls of the UTC day by source.
@@ -39,6 +39,13 @@ pub struct Facts {
     pub exports: BTreeMap<String, (String, Timestamp)>,
     pub dead_letters: Vec<Pile>,
     pub spool_bytes: u64,
+}
+
+impl Facts {
+    /// How a source, or a stream of one, is doing.
+    pub fn source(&self, party: Party<'_>) -> Option<&Condition> {
+        self.sources.get(party.key().1.as_ref())
+    }
 }
 
 /// How far live collection of a stream is.

@@ -35,6 +35,9 @@ impl Key {
     /// Bytes of `id` that are the second.
     const SECOND: usize = size_of::<u16>();
 
+    /// The hour under which is filed what has no time of its own and is never forgotten.
+    pub const NEVER_AGES: i64 = 0;
+
     pub fn new(hour: i64, record_id: &str) -> Self {
         let mut id = [0; 16];
         id[Self::SECOND..].copy_from_slice(&blake3::hash(record_id.as_bytes()).as_bytes()[..14]);

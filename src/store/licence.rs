@@ -9,7 +9,7 @@ use super::{
     Store, StoreError,
     budget::{self, Calls},
     ledger,
-    slices::{StreamId, time},
+    slices::{PageCommit, StreamId, time},
     spool,
 };
 use crate::domain::usage::Usage;
@@ -53,18 +53,34 @@ impl Store {
             .write("commit-survey", move |tx| {
                 budget::count(tx, &survey.calls)?;
                 ledger::insert(tx, &survey.ledger)?;
-                let usage = serde_json::to_string(&survey.usage)
-                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-                let sql = "INSERT INTO licence VALUES (?1, ?2, ?3)
-                    ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, usage = excluded.usage";
-                let at = survey.at.as_millisecond();
-                tx.prepare_cached(sql)?.execute(params![survey.stream.0, at, usage])?;
+                keep(tx, survey.stream.0, survey.at, survey.usage.as_ref())?;
                 spool::append(tx, &[survey.chunk])
             })
             .await?;
         self.shared.spooled.grows_to(next);
         Ok(())
     }
+}
+
+/// Keeps what a page tells of the licence's use.
+pub(super) fn keep_of_page(tx: &Connection, page: &PageCommit) -> rusqlite::Result<()> {
+    let Some((at, usage)) = &page.usage else { return Ok(()) };
+    let sql = "SELECT stream_id FROM slice WHERE id = ?";
+    let stream = tx.prepare_cached(sql)?.query_row([page.slice.0], |row| row.get(0))?;
+    keep(tx, stream, *at, Some(usage))
+}
+
+fn keep(
+    tx: &Connection,
+    stream: i64,
+    at: Timestamp,
+    usage: Option<&Usage>,
+) -> rusqlite::Result<()> {
+    let usage = serde_json::to_string(&usage)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    let sql = "INSERT INTO licence VALUES (?1, ?2, ?3)
+        ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, usage = excluded.usage";
+    tx.prepare_cached(sql)?.execute(params![stream, at.as_millisecond(), usage]).map(drop)
 }
 
 pub(super) fn usages(view: &Connection) -> rusqlite::Result<BTreeMap<String, Usage>> {

@@ -3,6 +3,7 @@
 mod commit;
 mod resweeps;
 pub(super) mod rows;
+mod seen;
 mod unplan;
 
 use std::time::Duration;
@@ -94,6 +95,8 @@ pub struct Progress {
     /// Pages without records, running.
     pub empty_pages: u32,
     pub received: u64,
+    /// Records that could not be read.
+    pub unread: u64,
     pub total: Option<u64>,
 }
 
@@ -272,7 +275,7 @@ impl Store {
 pub(super) const OPEN_SLICES: &str = "SELECT s.id, s.stream_id, s.pass, s.start_ms, s.end_ms,
         s.page_token, s.page_size, s.pages, s.empty_pages, s.received, s.total, s.refetched,
         s.attempts, s.not_before, s.events, s.after_ms, s.request_id, s.narrow, s.doubted,
-        coalesce(r.resend, 0)
+        coalesce(r.resend, 0), s.unread
     FROM slice s LEFT JOIN request r ON r.id = s.request_id";
 
 /// A slice may be tried at `?3`. No backoff is longer than to the next day: what waits for longer
@@ -322,6 +325,7 @@ pub(super) fn open_slice(row: &Row<'_>) -> rusqlite::Result<OpenSlice> {
             empty_pages: row.get(8)?,
             received: row.get(9)?,
             total: row.get(10)?,
+            unread: row.get(20)?,
         },
         refetched: row.get(11)?,
         attempts: row.get(12)?,

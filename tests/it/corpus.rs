@@ -10,8 +10,10 @@ use std::{
 use postrider::fuzzing::TARGETS;
 
 /// The samples that a target reads beside its own.
-const SAMPLES: [(&str, &str); 5] = [
+const SAMPLES: [(&str, &str); 7] = [
     ("etd_page", "vendors/etd"),
+    ("ser_admin", "vendors/ser_admin"),
+    ("refusals", "vendors/ser_admin"),
     ("ser_summary", "vendors/ser"),
     ("tokens", "vendors/etd"),
     ("tokens", "vendors/ser"),

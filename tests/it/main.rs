@@ -54,6 +54,7 @@ mod samples;
 mod schedules;
 mod secrets;
 mod security;
+mod ser_admin;
 mod service;
 mod signals;
 mod sinks;

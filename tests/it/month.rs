@@ -4,6 +4,7 @@
 mod etd;
 mod export;
 mod ser;
+mod ser_admin;
 mod tables;
 
 use std::{sync::Arc, time::Duration};

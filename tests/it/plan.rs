@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use postrider::{
     app::{self, AnySource},
     clock::{Clock, ManualClock},
-    collect::{Collector, Memory},
+    collect::{Collector, Memory, budget},
     config::{self, load},
-    estimate::{self, What},
+    estimate::{self, Volume, What},
     schedule::Activation,
     simulator::{Options, Simulation},
     source::{Source, pace::Pace},
@@ -117,10 +117,10 @@ async fn etd_day(messages: u32, begin: Timestamp, every: Duration, extra: &str) 
     let extra =
         format!("{extra}\nrate_limit = {{ per_second = 100000, burst = 1000, per_day = 1000000 }}");
     let config = configured(&home, etd(&simulation.etd_url, &extra), begin);
-    let plan = estimate::day(&config, messages.into(), begin);
+    let plan = estimate::day(&config, u64::from(messages), begin);
     let mut run = start(&config, &clock, home, |source| match source {
         AnySource::Etd(source) => Some(source),
-        AnySource::Ser(_) => None,
+        AnySource::Ser(_) | AnySource::SerAdmin(_) => None,
     });
     run.tick(begin).await;
     let counted = || simulation.stats().etd.calls.values().sum::<u64>();
@@ -165,13 +165,63 @@ async fn a_day_of_ser_is_predicted() {
     let plan = estimate::day(&config, 0, begin);
     let mut run = start(&config, &clock, home, |source| match source {
         AnySource::Ser(source) => Some(source),
-        AnySource::Etd(_) => None,
+        AnySource::Etd(_) | AnySource::SerAdmin(_) => None,
     });
     run.tick(begin).await;
     let counted = || simulation.stats().ser.calls.values().sum::<u64>();
     let before = counted();
     run.day(begin, minutes(5)).await;
     assert_near("ser", plan.calls, counted() - before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_of_ser_s_admin_api_is_predicted() {
+    let begin = MIDNIGHT.parse::<Timestamp>().unwrap() + minutes(30);
+    let clock = clock(begin);
+    let mut options = Options { clock: clock.clone(), ..Options::plain() };
+    options.ser.users = 12;
+    let simulation = simulate(options).await;
+    let url = &simulation.ser_url;
+    let section = format!(
+        "[sources.ser-admin]\ntype = \"proofpoint_ser_admin\"\nreporting_url = \"{url}\"\n\
+         relay_config_url = \"{url}\"\ntoken_url = \"{url}/v1/token\"\n\
+         client_id = \"sim-client\"\nclient_secret = \"sim-secret\"\nstart = \"10d\"\n\
+         rate_limit = {{ per_second = 100000, burst = 1000 }}\n"
+    );
+    let config = configured(&Home::new(), section.clone(), begin);
+    let counted = || simulation.stats().ser.calls.values().sum::<u64>();
+
+    // What reports a day takes depends on how many kinds of failure each relay user has.
+    let home = Home::new();
+    let mut run = start(&config, &clock, home, |source| match source {
+        AnySource::SerAdmin(source) => Some(source.days()),
+        AnySource::Etd(_) | AnySource::Ser(_) => None,
+    });
+    run.tick(begin).await;
+    let seen = budget::seen(&run.collector.store, &config).unwrap().unwrap();
+    let plan = estimate::day(&config, seen, begin);
+    let before = counted();
+    run.day(begin, minutes(15)).await;
+    let days = counted() - before;
+    let (predicted, users) = (plan.calls, plan.of(What::RelayUsers).1);
+    println!("days: {} predicted, {days} counted", predicted - users);
+    assert!((predicted - users).abs_diff(days) * 4 <= days, "{plan:?}: {days} counted");
+
+    // Relay users are as many as they are.
+    let (_, hourly) = config.sliced().pop().unwrap();
+    clock.set(begin);
+    let mut run = start(&hourly, &clock, Home::new(), |source| match source {
+        AnySource::SerAdmin(source) => source.relay_users(),
+        AnySource::Etd(_) | AnySource::Ser(_) => None,
+    });
+    run.tick(begin).await;
+    let seen = budget::seen(&run.collector.store, &config).unwrap();
+    assert_eq!(seen, None, "of days nothing is known here");
+    let plan = estimate::day(&config, Volume { records: 0, relay_users: 12 }, begin);
+    let before = counted();
+    run.day(begin, minutes(15)).await;
+    let tokens = 2;
+    assert_near("relay users", plan.of(What::RelayUsers).1 + tokens, counted() - before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

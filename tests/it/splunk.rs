@@ -118,7 +118,10 @@ async fn the_splunk_add_on_has_what_it_should() {
         MESSAGE,
         "postrider:health",
         "proofpoint:ser:entitlement",
+        "proofpoint:ser:failure",
+        "proofpoint:ser:relay_user",
         "proofpoint:ser:summary",
+        "proofpoint:ser:usage",
     ];
     assert_eq!(add_on.props.keys().collect::<Vec<_>>(), expected);
     for sourcetype in expected {
@@ -149,6 +152,7 @@ async fn the_splunk_add_on_has_what_it_should() {
     };
     assert_eq!(tagged("postrider_etd_message"), "delivery email filter");
     assert_eq!(tagged("postrider_etd_threat"), "alert");
+    assert_eq!(tagged("postrider_ser_relay_user_deleted"), "account change");
     assert!(add_on_files_are_known());
 }
 

@@ -24,22 +24,34 @@ pub(super) fn section(status: &Status, coverage: &Report) -> Markup {
             h2 id="sources" { "Sources" }
             (strip::legend())
             @for source in shown {
-                @let report = coverage.sources.iter().find(|it| it.source.as_str() == source.source);
-                (card(source, report, status))
+                @let of_source = |it: &&StreamReport| it.source.as_str() == source.source;
+                @let reports: Vec<_> = coverage.sources.iter().filter(of_source).collect();
+                (card(source, &reports, status))
             }
             @if left > 0 { p { "and " (of(left, "source")) " more, most of which are well" } }
         }
     }
 }
 
-fn card(source: &SourceStatus, report: Option<&StreamReport>, status: &Status) -> Markup {
+fn card(source: &SourceStatus, reports: &[&StreamReport], status: &Status) -> Markup {
     let lag = source.lag_seconds.and_then(|lag| u64::try_from(lag).ok());
     html! {
         article.card {
-            h3 { (source.source) " " small { (source.vendor) " " (source.stream) } }
-            p { (state(&source.health, status.at)) }
-            (error(&source.health))
-            @if let Some(report) = report { (strip::strip(report, status.at)) }
+            h3 {
+                (source.source) " "
+                small {
+                    (source.vendor)
+                    @if source.streams.len() == 1 { " " (source.stream) }
+                }
+            }
+            @for stream in &source.streams {
+                @if source.streams.len() > 1 { h4 { (stream.stream) } }
+                p { (state(&stream.health, status.at)) }
+                (error(&stream.health))
+                @for report in reports.iter().filter(|it| it.stream == stream.stream) {
+                    (strip::strip(report, status.at))
+                }
+            }
             dl {
                 div {
                     dt { "Collected up to" }
@@ -64,7 +76,7 @@ fn card(source: &SourceStatus, report: Option<&StreamReport>, status: &Status) -
                     div { dt { "Credentials" } dd { (expiry(at, status.at)) } }
                 }
             }
-            @if let Some(report) = report { (gaps(report, source.health.is_well())) }
+            @for report in reports { (gaps(report, source.health.is_well())) }
         }
     }
 }

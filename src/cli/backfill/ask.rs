@@ -9,7 +9,6 @@ use super::{
     super::{
         Exit, complain,
         layout::{at_limit, percent},
-        plan::MESSAGES,
         say, setup,
     },
     AskArgs, filter, follow,
@@ -17,10 +16,10 @@ use super::{
 use crate::{
     app::{self, AnySource},
     clock::Clock,
-    collect::{backfill, plan::Policy},
+    collect::{backfill, budget, plan::Policy},
     config::{self, Config, nearest},
     domain::{filter::Filter, name::SourceName, slice::Interval},
-    estimate::{self, Estimate},
+    estimate::{self, Estimate, Volume},
     source::{Limits, Source, pace::Pace},
     store::{
         Store, StoreError,
@@ -100,6 +99,7 @@ fn limits(source: &config::Source, clock: &Arc<dyn Clock>) -> anyhow::Result<Lim
     Ok(match app::source(source, &pace, clock)? {
         AnySource::Etd(source) => source.limits(),
         AnySource::Ser(source) => source.limits(),
+        AnySource::SerAdmin(source) => source.days().limits(),
     })
 }
 
@@ -128,16 +128,14 @@ fn estimated(
     args: &AskArgs,
     narrow: &Filter,
 ) -> anyhow::Result<(Estimate, String)> {
-    let stream = source.vendor.streams().first().context("a source without streams")?;
-    let records = match seen {
-        Some(store) => store.records_a_day(&source.name, *stream)?,
-        None => None,
-    };
+    let records = seen.map(|store| budget::seen(store, source)).transpose()?.flatten();
+    let records = records.map(|seen| seen.records);
+    let assumed = Volume::assumed(source).records;
     let basis = match records {
         Some(records) => format!("{records} records a day, as the last days had"),
-        None => format!("{MESSAGES} records a day, which is a guess: none was seen yet"),
+        None => format!("{assumed} records a day, which is a guess: none was seen yet"),
     };
-    let estimate = estimate::range(source, range, records.unwrap_or(MESSAGES));
+    let estimate = estimate::range(source, range, records.unwrap_or(assumed));
     let mut text = format!("backfill of {} from {} to {}", source.name, range.start(), range.end());
     if (Some(range.start()), Some(range.end())) != (args.from, args.to) {
         text.push_str(" (outwards to what the vendor can be asked)");

@@ -13,8 +13,13 @@ pub(super) fn parse(vendor: &Vendor, given: &[String]) -> Result<Filter, String>
     if given.is_empty() {
         return Ok(filter);
     }
-    if let Vendor::ProofpointSer(_) = vendor {
-        return Err("--filter: Proofpoint SER has no filters; its answers are whole hours".into());
+    match vendor {
+        Vendor::CiscoEtd(_) => {}
+        Vendor::ProofpointSer(_) | Vendor::ProofpointSerAdmin(_) => {
+            return Err(
+                "--filter: Proofpoint SER has no filters; its answers are whole hours".into()
+            );
+        }
     }
     for pair in given {
         let Some((key, value)) = pair.split_once('=') else {

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use super::trial::Trial;
 use crate::{
-    cli::plan::MESSAGES,
+    collect::budget,
     config::{Config, Source},
-    estimate,
+    estimate::{self, Volume},
     store::{Store, StoreError, budget::day},
 };
 
@@ -31,12 +31,8 @@ fn short(
             return Ok(Some(Trial::warning(what, found, PLAN)));
         }
     }
-    let stream = source.vendor.streams().first().copied();
-    let seen = match store.zip(stream) {
-        Some((store, stream)) => store.records_a_day(&source.name, stream)?,
-        None => None,
-    };
-    let plan = estimate::day(source, seen.unwrap_or(MESSAGES), now);
+    let seen = store.map(|store| budget::seen(store, source)).transpose()?.flatten();
+    let plan = estimate::day(source, seen.unwrap_or_else(|| Volume::assumed(source)), now);
     if plan.fits {
         return Ok(None);
     }

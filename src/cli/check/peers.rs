@@ -35,6 +35,7 @@ pub(super) async fn tries(config: &Config, clock: &Arc<dyn Clock>) -> Vec<Trial>
             match source {
                 Ok(AnySource::Etd(source)) => Trial::of(what, source.probe(now).await),
                 Ok(AnySource::Ser(source)) => Trial::of(what, source.probe(now).await),
+                Ok(AnySource::SerAdmin(source)) => Trial::of(what, source.days().probe(now).await),
                 Err(error) => unmade(what, &error),
             }
         }

@@ -45,12 +45,16 @@ fn sentences(plan: &Plan) -> Vec<String> {
     let verdict = if day.fits { "it fits" } else { "it does NOT fit" };
     all.push(format!("{}{quota} calls a day, {at_limit} at the rate limit: {verdict}", day.calls));
     let records = day.records_per_day;
+    let a_day = match day.relay_users {
+        Some(users) => format!("{records} rows of reports a day and {users} relay users"),
+        None => format!("{records} messages a day"),
+    };
     all.push(match records_from {
         RecordsFrom::Assumed => {
-            format!("{records} messages a day are assumed; --records-per-day N says otherwise")
+            format!("{a_day} are assumed; --records-per-day N says otherwise")
         }
-        RecordsFrom::CommandLine => format!("for {records} messages a day, as given"),
-        RecordsFrom::Store => format!("for {records} messages a day, as collected so far"),
+        RecordsFrom::CommandLine => format!("for {a_day}, as given"),
+        RecordsFrom::Store => format!("for {a_day}, as collected so far"),
         RecordsFrom::Irrelevant => "however many rows come: an answer has no pages".into(),
     });
     if day.spared_calls > 0 {

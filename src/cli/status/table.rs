@@ -10,7 +10,7 @@ use crate::{
         paint,
     },
     health::state::{seconds, words},
-    status::{Health, Left, Open, Refusal, SourceStatus, Status},
+    status::{Health, Left, Open, Refusal, SourceStatus, Status, StreamStatus},
 };
 
 /// Open matters that the table names; JSON has all.
@@ -24,23 +24,26 @@ pub fn table(status: &Status) -> String {
         grid(&["source", "state", "covered to", "lag", "open", "lost", "calls today"]);
     let (shown, rest) = shown(&status.sources);
     for source in &shown {
-        let calls = match source.calls_per_day {
+        let mut calls = match source.calls_per_day {
             Some(most) => format!("{} of {most}", source.calls_today),
             None => source.calls_today.to_string(),
         };
-        let open = match source.failing_slices {
-            0 => source.open_slices.to_string(),
-            failing => format!("{} ({failing} failing)", source.open_slices),
-        };
-        sources.add_row([
-            format!("{} {}", source.source, source.stream),
-            state_words(&source.health),
-            source.covered_to.map_or_else(|| "-".into(), time),
-            source.lag_seconds.map_or_else(|| "-".into(), duration),
-            open,
-            (source.lost_slices + source.refused_slices).to_string(),
-            calls,
-        ]);
+        for stream in &source.streams {
+            let open = match stream.failing_slices {
+                0 => stream.open_slices.to_string(),
+                failing => format!("{} ({failing} failing)", stream.open_slices),
+            };
+            sources.add_row([
+                format!("{} {}", source.source, stream.stream),
+                state_words(&stream.health),
+                stream.covered_to.map_or_else(|| "-".into(), time),
+                stream.lag_seconds.map_or_else(|| "-".into(), duration),
+                open,
+                (stream.lost_slices + stream.refused_slices).to_string(),
+                // Of all streams together.
+                std::mem::take(&mut calls),
+            ]);
+        }
     }
     let mut sinks = grid(&["sink", "type", "state", "delivered", "waiting", "dead letters"]);
     for sink in &status.sinks {
@@ -62,16 +65,24 @@ pub fn table(status: &Status) -> String {
     );
     let sources = format!("{}{}", paint::states(&drawn(sources)), counted(&rest));
     let mut text = format!("{sources}\n\n{}\n\n{spool}", paint::states(&drawn(sinks)));
-    let named = shown.iter().map(|source| (&source.source, &source.health));
-    for (name, health) in named.chain(status.sinks.iter().map(|sink| (&sink.sink, &sink.health))) {
+    let streams = shown.iter().flat_map(|source| {
+        source.streams.iter().map(|stream| (source.name_of(stream), &stream.health))
+    });
+    let sinks = status.sinks.iter().map(|sink| (sink.sink.clone(), &sink.health));
+    for (name, health) in streams.chain(sinks) {
         if let Some(error) = &health.error {
             text.extend(["\n", &wrapped(&format!("{name}: {error}"), 2, width())]);
         }
     }
     for source in &shown {
-        text.push_str(&reason(source, status.at));
+        for stream in &source.streams {
+            text.push_str(&reason(&source.name_of(stream), stream, status.at));
+        }
         text.push_str(&licence(source));
         text.push_str(&log_export(source));
+    }
+    for entitlement in &status.entitlements {
+        text.extend(["\n", &wrapped(&entitlement.message, 2, width())]);
     }
     text.push_str(&dead_letters(status));
     text.push_str(&attention(&status.health, status.at));
@@ -137,9 +148,8 @@ fn counted(rest: &[&SourceStatus]) -> String {
     }
 }
 
-/// Why a source is in its state, where no error says so.
-fn reason(source: &SourceStatus, now: Timestamp) -> String {
-    let name = &source.source;
+/// Why a source, or a stream of one, is in its state, where no error says so.
+fn reason(name: &str, source: &StreamStatus, now: Timestamp) -> String {
     let ago = |at: Timestamp| words(now.duration_since(at).unsigned_abs());
     match (source.health.state, source.last_record_at, source.covered_to) {
         ("quiet", Some(heard), _) => format!("\n{name}: no record for {}", ago(heard)),
@@ -235,6 +245,7 @@ mod tests {
             calls_per_day: None,
             licence: None,
             log_export: None,
+            streams: Vec::new(),
         }
     }
 

@@ -15,7 +15,6 @@ fn policy(slice: u64, aligned: bool, retention_days: Option<u64>) -> Policy {
         limits: Limits {
             retention: retention_days.map(|days| Duration::from_hours(24 * days)),
             aligned,
-            whole: false,
             page_size: 100,
         },
     }

@@ -33,7 +33,7 @@ pub(in crate::collect) fn slice(seconds: i64, page_size: u32, attempts: u32) -> 
 fn on(kind: Kind, slice: &OpenSlice, quota_hit_today: bool) -> Reaction {
     let now = at("2026-11-20T09:30:00Z");
     let retention = Some(Duration::from_secs(3600));
-    let limits = Limits { retention, aligned: false, whole: false, page_size: 100 };
+    let limits = Limits { retention, aligned: false, page_size: 100 };
     react(kind, slice, limits, quota_hit_today, now, &mut StdRng::seed_from_u64(7))
 }
 
@@ -125,7 +125,7 @@ fn past_retention_is_lost_and_refused_stays_a_gap_that_is_tried_again() {
 #[test]
 fn a_window_whose_rows_are_known_is_not_cut() {
     let slice = OpenSlice { pass: Pass::Resweep, ..slice(3600, 1, 0) };
-    let limits = Limits { retention: None, aligned: true, whole: true, page_size: 1 };
+    let limits = Limits { retention: None, aligned: true, page_size: 1 };
     let now = at("2026-11-20T09:30:00Z");
     let rng = &mut StdRng::seed_from_u64(7);
     let reaction = react(Kind::TooLarge, &slice, limits, false, now, rng);

@@ -19,6 +19,7 @@ use crate::{
 
 mod etd;
 mod ser;
+mod ser_admin;
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -31,6 +32,7 @@ impl RawSource {
             }
             Self::CiscoEtd(_) => &[Stream::Messages],
             Self::ProofpointSer(_) => &[Stream::Summary, Stream::Entitlement],
+            Self::ProofpointSerAdmin(_) => &[Stream::Usage, Stream::Failures, Stream::RelayUsers],
         }
     }
 }
@@ -51,6 +53,7 @@ pub(super) fn source(
     match raw {
         RawSource::CiscoEtd(keys) => etd::etd(cx, path, *keys, name),
         RawSource::ProofpointSer(keys) => ser::ser(cx, *keys, name),
+        RawSource::ProofpointSerAdmin(keys) => ser_admin::ser_admin(cx, *keys, name),
     }
 }
 

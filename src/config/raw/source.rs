@@ -15,18 +15,24 @@ use crate::config::{
 pub(in crate::config) enum RawSource {
     CiscoEtd(Box<EtdKeys>),
     ProofpointSer(Box<SerKeys>),
+    ProofpointSerAdmin(Box<SerAdminKeys>),
 }
 
 impl Setting for RawSource {
     fn read(node: &Node<'_>) -> Option<Self> {
-        by_type(node, &["cisco_etd", "proofpoint_ser"], |word, table| match word {
-            "cisco_etd" => {
-                Some(Self::CiscoEtd(Box::new(section::open(node.cx, &node.path, table))))
+        by_type(node, &["cisco_etd", "proofpoint_ser", "proofpoint_ser_admin"], |word, table| {
+            match word {
+                "cisco_etd" => {
+                    Some(Self::CiscoEtd(Box::new(section::open(node.cx, &node.path, table))))
+                }
+                "proofpoint_ser" => {
+                    Some(Self::ProofpointSer(Box::new(section::open(node.cx, &node.path, table))))
+                }
+                "proofpoint_ser_admin" => Some(Self::ProofpointSerAdmin(Box::new(section::open(
+                    node.cx, &node.path, table,
+                )))),
+                _ => None,
             }
-            "proofpoint_ser" => {
-                Some(Self::ProofpointSer(Box::new(section::open(node.cx, &node.path, table))))
-            }
-            _ => None,
         })
     }
 }
@@ -38,7 +44,11 @@ impl JsonSchema for RawSource {
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "anyOf": [generator.subschema_for::<EtdKeys>(), generator.subschema_for::<SerKeys>()],
+            "anyOf": [
+                generator.subschema_for::<EtdKeys>(),
+                generator.subschema_for::<SerKeys>(),
+                generator.subschema_for::<SerAdminKeys>(),
+            ],
         })
     }
 }
@@ -54,6 +64,12 @@ pub(in crate::config) enum SerType {
     ProofpointSer,
 }
 words!(SerType { "proofpoint_ser" => ProofpointSer });
+
+#[derive(Debug)]
+pub(in crate::config) enum SerAdminType {
+    ProofpointSerAdmin,
+}
+words!(SerAdminType { "proofpoint_ser_admin" => ProofpointSerAdmin });
 
 section! {
     /// A Cisco Secure Email Threat Defense account: the stream `messages`.
@@ -117,18 +133,49 @@ section! {
 }
 
 section! {
+    /// Proofpoint's SER Admin API, the successor of the API of `proofpoint_ser`: the streams `usage`,
+    /// `failures` and `relay_users`. Nothing of it was tried against a live account.
+    SerAdminKeys {
+        /// The kind of source.
+        #[expect(dead_code, reason = "it has chosen this section")]
+        r#type: SerAdminType,
+        /// The address of the reports.
+        reporting_url: String = "https://reporting.ser.proofpoint.com",
+        /// The address of the relay users' configuration, which is only read.
+        relay_config_url: String = "https://relay-config.ser.proofpoint.com",
+        /// Where access tokens come from.
+        token_url: String = "https://auth.proofpoint.com/v1/token",
+        /// The client's id. Mandatory.
+        client_id: String,
+        /// The client's secret. Mandatory.
+        client_secret: SecretKey,
+        /// Whether to ask what failed, by relay user, recipient, policy and filter: up to three
+        /// calls a day and failing relay user.
+        failures: bool = true,
+        /// Whether to ask how relay users are configured: what changed once an hour, all of them
+        /// once a day.
+        relay_users: bool = true,
+        /// How long before now slices end; slices are whole UTC days. A duration.
+        lag: Seconds = "2h",
+        /// Where the first run begins: a duration back or a time.
+        start: Begin = "7d",
+    } with { source: SourceKeys, http: HttpKeys }
+}
+
+section! {
     /// What all sources have.
     SourceKeys {
-        /// When to collect: by default `every = "1m"` for `cisco_etd` and `every = "5m"` for
-        /// `proofpoint_ser`.
+        /// When to collect: by default `every = "1m"` for `cisco_etd`, `every = "5m"` for
+        /// `proofpoint_ser` and `every = "15m"` for `proofpoint_ser_admin`.
         schedule: ScheduleKeys,
         /// Slices fetched side by side.
         max_in_flight: Count = 4,
         /// How long after a slice's end to fetch it again, looking for changes. By default after
-        /// 1h, 24h and 7d for `cisco_etd`, after 1h, 6h, 24h, 72h and 7d for `proofpoint_ser`.
+        /// 1h, 24h and 7d for `cisco_etd`, after 1h, 6h, 24h, 72h and 7d for `proofpoint_ser`, after
+        /// 1d, 3d and 7d for `proofpoint_ser_admin`.
         resweep: Vec<ResweepKeys>,
         /// The calls that the vendor permits. By default 2 a second and 10000 a day for
-        /// `cisco_etd`, 1000 a minute for `proofpoint_ser`.
+        /// `cisco_etd`, 1000 a minute for `proofpoint_ser`, 60 a minute for `proofpoint_ser_admin`.
         rate_limit: RateKeys,
         /// Texts that go into `postrider.tags` of each event and into HEC's `fields`. None by
         /// default.
@@ -169,9 +216,9 @@ section! {
         /// Calls a minute.
         per_minute: Count,
         /// Calls that may be made at once after a pause: by default 4 for `cisco_etd`, 50 for
-        /// `proofpoint_ser`.
+        /// `proofpoint_ser`, 10 for `proofpoint_ser_admin`.
         burst: Count,
-        /// Calls a day: by default 10000 for `cisco_etd`, without limit for `proofpoint_ser`.
+        /// Calls a day: by default 10000 for `cisco_etd`, without limit for the others.
         per_day: Count,
     }
 }

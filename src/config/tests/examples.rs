@@ -89,6 +89,8 @@ fn the_example_shows_the_defaults() {
             .collect::<Vec<_>>()
             .join("\n")
             .replace("#[sinks.stdout]\n#type", "[sinks.stdout]\ntype")
+            .replace("#[sources.ser-admin]\n#type", "[sources.ser-admin]\ntype")
+            .replace("\n#client_", "\nclient_")
     };
     let text = strip(example());
     let short = furnished(&text);

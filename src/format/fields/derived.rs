@@ -43,7 +43,7 @@ pub(in crate::format) fn severity(view: &View<'_>) -> u8 {
         },
         // What was refused, or did not work, may be somebody who tries.
         Stream::Audit if audit_outcome(view) == Some("success") => 1,
-        Stream::Audit => 3,
+        Stream::Audit | Stream::Failures => 3,
         Stream::Summary => {
             let failures = view.text("postrider.delta.status.failure");
             let more = failures.is_some_and(|text| text.parse::<i64>().is_ok_and(|n| n > 0));
@@ -58,6 +58,11 @@ pub(in crate::format) fn severity(view: &View<'_>) -> u8 {
                 _ => 1,
             }
         }
+        Stream::Usage => 1,
+        Stream::RelayUsers => match view.text("status").as_deref() {
+            Some("revoked" | "invalid" | "expired") => 5,
+            _ => 3,
+        },
         Stream::Health => match view.text("severity").as_deref() {
             Some("critical") => 10,
             Some("error") => 8,

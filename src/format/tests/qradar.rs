@@ -63,13 +63,19 @@ fn each_kind() -> Vec<Event> {
     let mut events: Vec<Event> =
         words.map(|word| Event { verdict: Some(word.into()), ..samples::message() }).collect();
     events.extend([samples::row(), samples::entitlement(), samples::health()]);
+    let of_each = |stream| {
+        samples::ser_admin().into_iter().find(|event| event.origin.stream == stream).unwrap()
+    };
+    let admin = [Stream::Usage, Stream::Failures, Stream::RelayUsers].map(of_each);
+    events.extend(admin.clone());
     let as_changed = |event: &Event| Event { change: Change::Changed, ..event.clone() };
     let changed: Vec<Event> = events.iter().map(as_changed).collect();
     events.extend(changed);
     // What was done stays done.
     events.push(samples::audit());
-    // Only rows vanish.
-    events.push(Event { change: Change::Vanished, ..samples::row() });
+    // Only rows and relay users vanish.
+    let rows = admin.into_iter().chain([samples::row()]);
+    events.extend(rows.map(|row| Event { change: Change::Vanished, ..row }));
     events
 }
 
@@ -78,6 +84,7 @@ fn all_events() -> Vec<Event> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/vendors");
     let mut events = each_kind();
     events.push(samples::changed());
+    events.extend(samples::ser_admin());
     let ended = json!({"kind": "gap", "state": "closed", "ended": "2026-11-21T11:00:00Z"});
     events.push(samples::event(Stream::Health, &ended, &json!({})));
     let usage = json!({"usage": {"share": 0.5, "burn_rate_30d": 7}});

@@ -106,6 +106,37 @@ pub(super) fn health() -> Event {
     event(Stream::Health, &record, &json!({}))
 }
 
+/// Of each stream of the SER Admin API, with samples that have all fields between them.
+pub(super) fn ser_admin() -> Vec<Event> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/vendors/ser_admin");
+    let own = |report: &str| {
+        json!({
+            "report": report, "window_start": "2026-11-20T00:00:00Z",
+            "window_end": "2026-11-21T00:00:00Z", "final": false,
+            "relay_user": {"id": "b30904d5-575e-503d-be50-f1893763626e", "name": "sap-billing"},
+            "delta": {"status": {"count": 9, "sentMessages": 0}, "details": {}},
+        })
+    };
+    let files = [
+        (Stream::Usage, "traffic_summary", ""),
+        (Stream::Usage, "message_trend", "/data/0"),
+        (Stream::Usage, "data_trend", "/data/0"),
+        (Stream::Usage, "overview_v2", "/data"),
+        (Stream::Failures, "failures_relay_users_p1", "/data/0"),
+        (Stream::Failures, "failures_recipient", "/data/0"),
+        (Stream::Failures, "failures_policy_violations", "/data/0"),
+        (Stream::Failures, "failures_message_filtering", "/data/0"),
+        (Stream::RelayUsers, "relay_users", "/data/0"),
+        (Stream::RelayUsers, "relay_user_detail", "/data"),
+    ];
+    let events = files.map(|(stream, file, pointer)| {
+        let text = std::fs::read_to_string(format!("{folder}/{file}.json")).unwrap();
+        let own = if stream == Stream::RelayUsers { json!({}) } else { own(file) };
+        event(stream, &sample(&text, pointer), &own)
+    });
+    events.into()
+}
+
 /// The record in an event, without the member `postrider`.
 pub(super) fn record(event: &Event) -> Value {
     let mut record: Value = serde_json::from_str(&event.json).unwrap();

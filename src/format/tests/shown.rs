@@ -78,6 +78,7 @@ fn a_schema_has_the_whole_event_in_it() {
         let place = match event.origin.stream {
             Stream::Messages | Stream::Audit => "cisco_etd",
             Stream::Summary | Stream::Entitlement => "proofpoint_ser",
+            Stream::Usage | Stream::Failures | Stream::RelayUsers => "proofpoint_ser_admin",
             Stream::Health => "health",
         };
         assert_eq!(ecs[place], record(&event));

@@ -23,21 +23,29 @@ pub fn days_left(expires: Timestamp, now: Timestamp) -> i64 {
     expires.duration_since(now).as_secs().div_euclid(DAY)
 }
 
+/// The word for how near an expiry is, and how much that matters; `None` beyond 30 days.
+pub(super) fn nearness(expires: Timestamp, now: Timestamp) -> Option<(String, Severity)> {
+    if expires <= now {
+        return Some(("expired".to_owned(), Severity::Critical));
+    }
+    let left = expires.duration_since(now).as_secs();
+    let (within, severity) = AHEAD.iter().find(|(within, _)| left <= within * DAY)?;
+    let unit = if *within == 1 { "day" } else { "days" };
+    Some((format!("expire_within_{within}_{unit}"), *severity))
+}
+
 /// Credentials that expire within 30 days, or have.
 pub(super) fn credentials(config: &config::Source, now: Timestamp) -> Option<Matter> {
     let name = &config.name;
     let expires = config.credentials_expire?;
-    let left = expires.duration_since(now);
+    let (condition, severity) = nearness(expires, now)?;
     let days = days_left(expires, now);
     let renew = "Renew them at the vendor, put the new secret where the old one is, and set \
                  credentials_expire to the new time.";
-    let (condition, severity, message) = if expires <= now {
-        let message = format!("The credentials of the source {name} expired at {expires}. {renew}");
-        ("expired".into(), Severity::Critical, message)
+    let message = if expires <= now {
+        format!("The credentials of the source {name} expired at {expires}. {renew}")
     } else {
-        let ahead = |(within, _): &&(i64, Severity)| left.as_secs() <= within * DAY;
-        let (within, severity) = AHEAD.iter().find(ahead)?;
-        let message = match days {
+        match days {
             0 => format!(
                 "The credentials of the source {name} expire in less than a day, at {expires}. \
                  {renew}"
@@ -48,9 +56,7 @@ pub(super) fn credentials(config: &config::Source, now: Timestamp) -> Option<Mat
             _ => format!(
                 "The credentials of the source {name} expire in {days} days, at {expires}. {renew}"
             ),
-        };
-        let unit = if *within == 1 { "day" } else { "days" };
-        (format!("expire_within_{within}_{unit}"), *severity, message)
+        }
     };
     let matter =
         Matter::new(name, "credentials", (Kind::Credentials, condition), severity, message);

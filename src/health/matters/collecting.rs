@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::{
     config,
-    domain::severity::Severity,
+    domain::{severity::Severity, slice::Stream},
     health::{
         matter::{Due, Kind, Matter},
         state::{self, Progress, SourceState, expected, seconds, state, words},
@@ -24,11 +24,24 @@ const BEHIND: Duration = Duration::from_mins(15);
 const STATE: &str = "source";
 const LAG: &str = "behind";
 
-pub(super) fn matters(
-    config: &config::Source,
-    progress: Progress<'_>,
+/// The matters of a source are those of the stream that is worst off, which they name where there
+/// are several.
+pub(super) fn worst(
+    streams: &[(Stream, &config::Source, Progress<'_>)],
     now: Timestamp,
 ) -> Vec<Matter> {
+    let badness = |(_, config, progress): &&(Stream, &config::Source, Progress<'_>)| {
+        state(config, *progress, now).badness()
+    };
+    // Of equals the first.
+    let worst = streams.iter().rev().max_by_key(badness);
+    let Some((stream, config, progress)) = worst else { return Vec::new() };
+    let several = (streams.len() > 1).then(|| stream.as_str());
+    let matters = matters(config, *progress, now).into_iter();
+    matters.map(|matter| matter.with("stream", several)).collect()
+}
+
+fn matters(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> Vec<Matter> {
     let name = &config.name;
     let condition = progress.condition;
     let error = condition.and_then(|condition| condition.error.clone()).unwrap_or_default();

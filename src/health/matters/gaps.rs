@@ -7,7 +7,11 @@ use serde_json::Value;
 
 use crate::{
     config,
-    domain::{name::SourceName, severity::Severity, slice::Pass},
+    domain::{
+        name::SourceName,
+        severity::Severity,
+        slice::{Pass, Stream},
+    },
     health::{
         matter::{Kind, Matter},
         state::{Progress, expected, seconds},
@@ -25,7 +29,7 @@ const STUMBLE: Duration = Duration::from_secs(30);
 /// One matter for each stream and pass of which slices fail. It is over when all that was named
 /// is covered, not when the first slice is.
 pub(super) fn waiting(
-    source: &config::Source,
+    (source, stream): (&config::Source, Stream),
     facts: &Facts,
     progress: Progress<'_>,
     said: &BTreeMap<Key, Row>,
@@ -72,16 +76,17 @@ pub(super) fn waiting(
         let matter = matter.with("seconds", missing).with("slices", failing.slices);
         Some(matter.with("error", error))
     };
-    let of_source = facts.waiting.iter().filter(|it| it.source == name.as_str());
-    let mut matters: Vec<Matter> = of_source.filter_map(matter).collect();
+    let of_stream = facts
+        .waiting
+        .iter()
+        .filter(|it| it.source == name.as_str() && it.stream == stream.as_str());
+    let mut matters: Vec<Matter> = of_stream.filter_map(matter).collect();
     // After an outage, the rest of it may not even be planned.
-    for stream in source.vendor.streams().iter().take(1) {
-        let record_id = format!("gap:{stream}:{}", Pass::Live);
-        let missing = named_to(&record_id)
-            .is_some_and(|(_, to, _)| progress.covered_to.is_some_and(|covered| covered < to));
-        if missing && !matters.iter().any(|matter| matter.record_id == record_id) {
-            matters.push(Matter::keep(name, record_id, Kind::Gap));
-        }
+    let record_id = format!("gap:{stream}:{}", Pass::Live);
+    let missing = named_to(&record_id)
+        .is_some_and(|(_, to, _)| progress.covered_to.is_some_and(|covered| covered < to));
+    if missing && !matters.iter().any(|matter| matter.record_id == record_id) {
+        matters.push(Matter::keep(name, record_id, Kind::Gap));
     }
     matters
 }

@@ -2,14 +2,14 @@
 
 use crate::{
     config,
-    domain::{severity::Severity, slice::Stream},
+    domain::severity::Severity,
     health::matter::{Kind, Matter},
     store::health::Facts,
 };
 
 /// Changes are found later meanwhile: by the resweeps, which are made again.
 pub(super) fn matter(source: &config::Source, facts: &Facts) -> Option<Matter> {
-    if !source.vendor.streams().contains(&Stream::Audit) {
+    if !source.has_log_export() {
         return None;
     }
     let name = &source.name;

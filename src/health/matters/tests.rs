@@ -360,7 +360,7 @@ proptest! {
             now = now.checked_add(jiff::SignedDuration::from_mins(minutes)).unwrap();
             let facts = look_at(look, now);
             let matters = all(&config, &facts, &none, &memory.rows, now);
-            let is = state(&source, progress(&source, &facts), now);
+            let is = state(&source, progress(&source, Stream::Messages, &facts), now);
             let told = matters.iter().filter(|matter| matter.due != Due::Keep);
             for matter in told.filter(|it| it.telling.kind == crate::health::matter::Kind::Source) {
                 prop_assert_eq!(&matter.telling.condition, is.as_str());

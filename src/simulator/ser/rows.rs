@@ -27,6 +27,9 @@ pub struct RowTruth {
     pub recipients_total: u64,
     pub message_size_total: u64,
     pub delivered_size_total: u64,
+    /// Which user it is, whatever its name.
+    #[serde(skip)]
+    pub number: u32,
     /// A counter that is not told this time.
     #[serde(skip)]
     pub missing: Option<&'static str>,
@@ -103,18 +106,20 @@ impl Relay {
         }
     }
 
+    /// A user's name; `None` for one that was taken out.
+    pub(super) fn name(&self, user: u32) -> Option<String> {
+        let renamed = self.renamed.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match renamed.get(&user) {
+            Some(name) => name.clone(),
+            // One name has what breaks formats, and one is not ASCII.
+            None if user == 2 => Some("Printer fleet 🖨".to_owned()),
+            None if user == 3 => Some("crm|campaign=1\\x".to_owned()),
+            None => Some(format!("user-{user:05}")),
+        }
+    }
+
     fn row(&self, user: u32, start: i64, end: i64, now: i64) -> Option<RowTruth> {
-        let name = {
-            let renamed = self.renamed.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            match renamed.get(&user) {
-                Some(None) => return None,
-                Some(Some(name)) => name.clone(),
-                // One name has what breaks formats, and one is not ASCII.
-                None if user == 2 => "Printer fleet 🖨".to_owned(),
-                None if user == 3 => "crm|campaign=1\\x".to_owned(),
-                None => format!("user-{user:05}"),
-            }
-        };
+        let name = self.name(user)?;
         let mut sum = Counts::default();
         let mut present = false;
         let mut hour = start.div_euclid(HOUR) * HOUR;
@@ -150,6 +155,7 @@ impl Relay {
             recipients_total: sum.recipients,
             message_size_total: total * 18_432,
             delivered_size_total: sum.success * 18_944,
+            number: user,
             missing: None,
         })
     }

@@ -26,7 +26,7 @@ pub(super) const ENTITLEMENT: [&str; 3] = ["annual_throughput", "license_start",
 
 /// Whether two names differ at most in case and underscores: the vendor writes `tempFailure` here
 /// and `license_start` there.
-pub(super) fn same(left: &str, right: &str) -> bool {
+pub(in crate::source) fn same(left: &str, right: &str) -> bool {
     fn plain(name: &str) -> impl Iterator<Item = u8> {
         name.bytes().filter(|byte| *byte != b'_').map(|byte| byte.to_ascii_lowercase())
     }
@@ -34,7 +34,7 @@ pub(super) fn same(left: &str, right: &str) -> bool {
 }
 
 /// The vendor's documented spelling of `name`, where it is among `known`.
-pub(super) fn canonical(name: &str, known: &[&'static str]) -> Option<&'static str> {
+pub(in crate::source) fn canonical(name: &str, known: &[&'static str]) -> Option<&'static str> {
     known.iter().copied().find(|known| same(known, name))
 }
 

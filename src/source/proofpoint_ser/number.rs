@@ -6,14 +6,14 @@ use crate::{domain::fingerprint, source::text::is_nothing};
 
 /// What a counter's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Count {
+pub(in crate::source) enum Count {
     Given(i128),
     /// `null`, `""`, `[]`, `{}`: not given, which is not zero.
     Nothing,
     Unreadable,
 }
 
-pub(super) fn count(value: &RawValue) -> Count {
+pub(in crate::source) fn count(value: &RawValue) -> Count {
     if is_nothing(value) {
         return Count::Nothing;
     }

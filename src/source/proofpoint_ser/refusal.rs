@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Call<'a> {
+pub(in crate::source) enum Call<'a> {
     Token,
     Summary { path: &'a str },
 }
@@ -19,7 +19,7 @@ pub(super) enum Call<'a> {
 const PATHS: [&str; 2] = ["/v1/sercustomer/report/summary", "/v1/reports/summary"];
 
 /// The fault that an answer is; `body` is without secrets.
-pub(super) fn classify(
+pub(in crate::source) fn classify(
     call: Call<'_>,
     status: u16,
     retry_after: Option<Duration>,

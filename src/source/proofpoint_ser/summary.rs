@@ -43,6 +43,7 @@ pub(crate) fn read(body: &str, window: Interval) -> Result<Page, &'static str> {
         } else {
             let text = excerpt(raw.get());
             page.warnings.push(format!("not a row and not collected: {text}"));
+            page.unread += 1;
         }
     }
     page.records = records(rows, window, &mut page.warnings);

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-pub(super) const NAME: &str = "the token request";
+pub(in crate::source) const NAME: &str = "the token request";
 
 /// A token's life where the answer does not tell it: 43,200 s by the vendor's API overviews. The
 /// same service gives an hour to another product, so what it says counts first.
@@ -53,7 +53,7 @@ impl ProofpointSer {
     }
 }
 
-pub(super) fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
+pub(in crate::source) fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
     let body: &RawValue = serde_json::from_str(body).ok()?;
     let members = fingerprint::object(body)?;
     let token = bearer::first_filled(&members, &["access_token", "accessToken"])?;

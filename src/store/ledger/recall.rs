@@ -50,6 +50,18 @@ impl Store {
         })
     }
 
+    /// The newest of what was filed for a stream in blocks that end with an hour: another one when
+    /// anything of that was changed.
+    pub fn newest_block(&self, stream: StreamId, hour: i64) -> Result<Option<i64>, StoreError> {
+        self.read("newest-block", |view| {
+            let sql = format!(
+                "SELECT max(id) FROM ledger_block_{} WHERE stream_id = ? AND last_hour = ?",
+                Partition::of(hour)
+            );
+            view.prepare_cached(&sql)?.query_row(params![stream.0, hour], |row| row.get(0))
+        })
+    }
+
     /// The hours within a range that have anything of a stream, oldest first.
     pub fn hours(
         &self,

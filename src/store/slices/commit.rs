@@ -3,11 +3,15 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 
-use super::{Progress, Resweep, SliceId, resweeps, rows};
-use crate::store::{
-    Store, StoreError,
-    budget::{self, Calls},
-    ledger, room, spool,
+use super::{Progress, Resweep, SliceId, StreamId, resweeps, rows, seen};
+use crate::{
+    domain::usage::Usage,
+    store::{
+        Store, StoreError,
+        budget::{self, Calls},
+        ledger::{self, Key},
+        licence, room, spool,
+    },
 };
 
 /// Everything that one page makes true, together.
@@ -21,6 +25,10 @@ pub struct PageCommit {
     pub calls: Calls,
     /// When to look at the slice again, now that it is covered.
     pub resweeps: Vec<Resweep>,
+    /// What came of the streams whose absences count, while more is to come.
+    pub seen: Vec<(StreamId, Vec<Key>)>,
+    /// What the page tells of the licence's use, of the slice's stream.
+    pub usage: Option<(Timestamp, Usage)>,
     /// Messages that were seen for the first time.
     pub tallies: Vec<Tally>,
     /// That the source was heard, on a live slice.
@@ -40,6 +48,8 @@ impl PageCommit {
             then,
             calls,
             resweeps: Vec::new(),
+            seen: Vec::new(),
+            usage: None,
             tallies: Vec::new(),
             heard: None,
             max_spool: u64::MAX,
@@ -148,6 +158,7 @@ fn commit(tx: &Connection, page: &PageCommit) -> rusqlite::Result<u64> {
     let next = spool::append(tx, &page.chunks)?;
     budget::count(tx, &page.calls)?;
     tally(tx, page)?;
+    licence::keep_of_page(tx, page)?;
     let (state, progress, refetched, doubted, not_before) = match &page.then {
         Then::Next(progress) => ("open", progress, 0, 0, 0),
         Then::Covered(progress) => ("covered", progress, 0, 0, 0),
@@ -157,6 +168,7 @@ fn commit(tx: &Connection, page: &PageCommit) -> rusqlite::Result<u64> {
         }
     };
     move_to(tx, page.slice, progress)?;
+    seen::keep(tx, page, progress.pages <= 1)?;
     rows::spend(tx, page.slice, page.calls.count)?;
     // Whoever cancelled the slice's backfill meanwhile has closed it.
     let sql = "UPDATE slice SET state = ?2, events = events + ?3, refetched = refetched + ?4,
@@ -198,7 +210,7 @@ fn tally(tx: &Connection, page: &PageCommit) -> rusqlite::Result<()> {
 
 fn move_to(tx: &Connection, slice: SliceId, to: &Progress) -> rusqlite::Result<()> {
     let sql = "UPDATE slice SET page_token = ?2, page_size = ?3, pages = ?4, empty_pages = ?5,
-            received = ?6, total = ?7 WHERE id = ?1 AND state = 'open'";
+            received = ?6, total = ?7, unread = ?8 WHERE id = ?1 AND state = 'open'";
     tx.prepare_cached(sql)?
         .execute(params![
             slice.0,
@@ -207,7 +219,8 @@ fn move_to(tx: &Connection, slice: SliceId, to: &Progress) -> rusqlite::Result<(
             to.pages,
             to.empty_pages,
             to.received,
-            to.total
+            to.total,
+            to.unread
         ])
         .map(drop)
 }

@@ -16,11 +16,14 @@ pub(super) const DASHBOARDS: [&str; 2] = [
 ];
 
 /// The streams in docs/FIELDS.md, and their sourcetypes.
-const STREAMS: [(&str, &str); 5] = [
+const STREAMS: [(&str, &str); 8] = [
     ("messages", "cisco:etd:message"),
     ("audit", "cisco:etd:audit"),
     ("summary", "proofpoint:ser:summary"),
     ("entitlement", "proofpoint:ser:entitlement"),
+    ("usage", "proofpoint:ser:usage"),
+    ("failures", "proofpoint:ser:failure"),
+    ("relay_users", "proofpoint:ser:relay_user"),
     ("health", "postrider:health"),
 ];
 
@@ -207,7 +210,9 @@ impl AddOn {
         let page = std::fs::read_to_string(path).unwrap();
         for section in page.split("\n## ").skip(1) {
             let stream = STREAMS.iter().find(|(name, _)| section.starts_with(&format!("`{name}`")));
-            let seen = self.seen(stream.unwrap().1);
+            let (_, sourcetype) =
+                stream.unwrap_or_else(|| panic!("{section:.20} has no sourcetype"));
+            let seen = self.seen(sourcetype);
             for row in section.lines().filter(|line| line.starts_with("| ")).skip(2) {
                 let cell = row.split(" |").nth(4).unwrap().trim();
                 for name in cell.trim_matches('`').split(", ").filter(|name| *name != "…") {

@@ -10,6 +10,8 @@ use wiremock::{
     matchers::{path, path_regex},
 };
 
+mod admin;
+
 use crate::{
     harness::{Home, hec},
     samples::{END, START, Vendor, after, answer, once_at, serve},
@@ -146,6 +148,7 @@ pub(crate) async fn all() -> Vec<Sent> {
     // A licence that will not last.
     ser[0]["entitlement"]["annual_throughput"] = json!("1GB");
     rounds(Vendor::Ser, &ser.map(|page| page.to_string()), &splunk).await;
+    admin::rounds(&splunk).await;
     let mut sent = Vec::new();
     for request in splunk.received_requests().await.unwrap() {
         let envelopes = serde_json::Deserializer::from_slice(&request.body).into_iter::<Value>();

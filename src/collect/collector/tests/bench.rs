@@ -39,7 +39,7 @@ impl Source for Script {
     }
 
     fn limits(&self) -> Limits {
-        Limits { retention: None, aligned: false, whole: false, page_size: 100 }
+        Limits { retention: None, aligned: false, page_size: 100 }
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {

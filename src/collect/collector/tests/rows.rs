@@ -9,7 +9,8 @@ use crate::{
     source::{Limits, proofpoint_ser::read_summary},
 };
 
-/// Answers each window in order; with nothing once there is no more.
+/// Answers each window in order; with nothing once there is no more. An answer has one page or more,
+/// each on a line; an empty page is a fault, after which the page comes.
 #[derive(Default)]
 struct Relay {
     answers: Mutex<BTreeMap<Timestamp, VecDeque<String>>>,
@@ -26,15 +27,35 @@ impl Source for Relay {
     }
 
     fn limits(&self) -> Limits {
-        Limits { retention: None, aligned: true, whole: true, page_size: 1 }
+        Limits { retention: None, aligned: true, page_size: 1 }
+    }
+
+    fn whole(&self, _slice: Interval) -> &'static [Stream] {
+        &[Stream::Summary]
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
-        self.asked.lock().unwrap().push(query.interval);
+        let page: usize = query.page_token.as_ref().map_or(0, |token| token.parse().unwrap());
         let mut answers = self.answers.lock().unwrap();
-        let body = answers.get_mut(&query.interval.start()).and_then(VecDeque::pop_front);
-        let body = body.unwrap_or_else(|| body_of(&[]));
-        read_summary(&body, query.interval).map_err(Fault::transient)
+        let answers = answers.entry(query.interval.start()).or_default();
+        if page == 0 {
+            self.asked.lock().unwrap().push(query.interval);
+        }
+        let Some(answer) = answers.front_mut() else {
+            return read_summary(&body_of(&[]), query.interval).map_err(Fault::transient);
+        };
+        let mut pages: Vec<&str> = answer.lines().collect();
+        if pages[page].is_empty() {
+            pages.remove(page);
+            *answer = pages.join("\n");
+            return Err(Fault::transient("cut off"));
+        }
+        let read = read_summary(pages[page], query.interval).map_err(Fault::transient)?;
+        let next = (page + 1 < pages.len()).then(|| (page + 1).to_string());
+        if next.is_none() {
+            answers.pop_front();
+        }
+        Ok(Page { next, ..read })
     }
 
     async fn probe(&self, _: Timestamp) -> Result<String, Fault> {
@@ -208,4 +229,42 @@ async fn what_cannot_be_read_may_be_what_seems_to_be_missing() {
     bench.hour_later().await;
     let told = bench.told();
     assert!(told.iter().all(|told| told.2 == "new") && told.len() == 3, "{told:?}");
+}
+
+#[tokio::test]
+async fn what_is_on_none_of_an_answers_pages_is_gone() {
+    let pages = |pages: &[&[(&str, u64)]]| {
+        pages.iter().map(|rows| body_of(rows)).collect::<Vec<_>>().join("\n")
+    };
+    let first = pages(&[&[("a", 1), ("b", 2)], &[("c", 3)], &[("d", 4)]]);
+    // Rows move between pages, and the fetch is cut off.
+    let cut = pages(&[&[("d", 4)], &[("a", 1)]]).replace('\n', "\n\n");
+    let second = format!("{cut}\n{}", pages(&[&[("b", 2)]]));
+    let third = pages(&[&[("d", 4)], &[]]);
+    let mut bench = bench(Duration::from_hours(1), &[(WINDOW, &[first, second, third])]);
+    bench.run().await;
+    assert_eq!(bench.told().len(), 4);
+    bench.clock.advance(Duration::from_hours(1));
+    bench.collector.activation.activate();
+    assert_eq!(bench.collector.step().await.unwrap(), Step::Worked);
+    assert_eq!(bench.told().len(), 4, "cut off after the first page");
+    // What came before the process ended still counts.
+    bench.restart();
+    assert_eq!(bench.run().await, Step::Idle);
+    assert_eq!(bench.told()[4..], [event("c", 2, "vanished", -3)]);
+    bench.hour_later().await;
+    let mut gone = bench.told().split_off(5);
+    gone.sort();
+    assert_eq!(gone, [event("a", 2, "vanished", -1), event("b", 2, "vanished", -2)]);
+}
+
+#[tokio::test]
+async fn one_page_that_cannot_be_read_whole_leaves_all_in_doubt() {
+    let whole = [body_of(&[("a", 1)]), body_of(&[("b", 2)])].join("\n");
+    let odd = r#"{"applicationUsers":["row a"]}"#;
+    let answers = [whole, format!("{odd}\n{}", body_of(&[("b", 2)]))];
+    let mut bench = bench(Duration::from_hours(1), &[(WINDOW, &answers)]);
+    bench.run().await;
+    assert_eq!(bench.hour_later().await, Step::Idle);
+    assert_eq!(bench.told().len(), 2);
 }

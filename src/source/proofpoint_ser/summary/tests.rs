@@ -24,7 +24,11 @@ fn file(name: &str) -> Page {
 fn rows(page: &Page) -> Vec<(&Record, &Counters, &[String])> {
     let read = page.records.iter().filter_map(|record| match &record.facts {
         Facts::SummaryRow { counters, flags, .. } => Some((record, counters, flags.as_slice())),
-        Facts::Message { .. } | Facts::Audit | Facts::Entitlement => None,
+        Facts::Message { .. }
+        | Facts::Audit
+        | Facts::Entitlement
+        | Facts::Report { .. }
+        | Facts::RelayUser { .. } => None,
     });
     read.collect()
 }
