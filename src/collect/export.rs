@@ -30,11 +30,14 @@ mod standing;
 mod told;
 mod trouble;
 
-use file::Reading;
+use file::{Reading, Turn};
 pub(crate) use standing::Healthy;
 
 /// No more lost hours are written down.
 const MOST_LOST: SignedDuration = SignedDuration::from_hours(90 * 24);
+
+/// How the reason of a gap begins in which no change of a message can be missing.
+const AUDIT_ONLY: &str = "audit only: ";
 
 /// What a process remembers of its reading: losing it costs a call, and reading to where it was.
 #[derive(Default)]
@@ -63,7 +66,7 @@ struct Work {
     /// Whose links these are.
     asked: Option<Ask>,
     files: VecDeque<(LogType, Link)>,
-    /// Whether a file was read since the links came.
+    /// Whether lines were read since the links came. Else new links would lead no further.
     read: bool,
     /// Files that could not be read, which get a second try.
     tried: HashSet<String>,
@@ -90,9 +93,19 @@ impl Work {
         }
     }
 
-    fn gap(&mut self, hours: impl IntoIterator<Item = Hour>, why: &str) {
+    /// Of what `log_type` misses. The first reason counts; one of messages before one of audit alone.
+    fn gap(&mut self, hours: impl IntoIterator<Item = Hour>, log_type: LogType, why: &str) {
         for hour in hours {
-            self.gaps.entry(hour).or_insert_with(|| why.to_owned());
+            let known = self.gaps.get(&hour);
+            match log_type {
+                LogType::Message if known.is_none_or(|known| known.starts_with(AUDIT_ONLY)) => {
+                    self.gaps.insert(hour, why.to_owned());
+                }
+                LogType::Audit if known.is_none() => {
+                    self.gaps.insert(hour, format!("{AUDIT_ONLY}{why}"));
+                }
+                LogType::Message | LogType::Audit => {}
+            }
         }
     }
 }
@@ -157,8 +170,7 @@ impl<S: Source> Collector<S> {
             if let Some(waits) = exporting.waits(now) {
                 return Ok(waits);
             }
-            let interrupted = self.stop.is_cancelled() || self.activation.is_due();
-            if interrupted && exported == Exported::Worked {
+            if self.has_other_work() && exported == Exported::Worked {
                 return Ok(exported);
             }
             if self.stop.is_cancelled() {
@@ -194,6 +206,11 @@ impl<S: Source> Collector<S> {
                 }
             }
         }
+    }
+
+    /// What is live is due, or the process is to stop.
+    fn has_other_work(&self) -> bool {
+        self.stop.is_cancelled() || self.activation.is_due()
     }
 
     /// What is to be asked for now.
@@ -243,10 +260,13 @@ impl<S: Source> Collector<S> {
         work: &mut Work,
     ) -> Result<Step, Trouble> {
         if let Some(reading) = &mut work.reading {
-            match self.read_lines(reading).await {
-                Ok(false) => return Ok(Step::Read),
-                Ok(true) => {
-                    work.reading = None;
+            match self.read_lines(feed, reading).await {
+                Ok(Turn::Skipped) => return Ok(Step::Further),
+                Ok(turn) => {
+                    work.read = true;
+                    if matches!(turn, Turn::Over) {
+                        work.reading = None;
+                    }
                     return Ok(Step::Read);
                 }
                 Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
@@ -268,10 +288,7 @@ impl<S: Source> Collector<S> {
         if let Some((log_type, link)) = work.files.pop_front() {
             let hour = link.hour.unwrap_or(work.whole.first);
             match self.open_file(feed, stream, log_type, &link, hour).await {
-                Ok(reading) => {
-                    work.read |= reading.is_some();
-                    work.reading = reading;
-                }
+                Ok(reading) => work.reading = reading,
                 Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
                     self.leave_out(work, log_type, link, hour, &fault);
                 }
@@ -303,7 +320,7 @@ impl<S: Source> Collector<S> {
         }
         let error = fault.chain();
         warn!(source = %self.config.name, error, "a file of the log export cannot be read");
-        work.gap([hour], &error);
+        work.gap([hour], log_type, &error);
     }
 
     /// Asks for links: one call.
@@ -325,7 +342,7 @@ impl<S: Source> Collector<S> {
         let off: Vec<LogType> = ask.types.iter().copied().filter(|t| !of.contains_key(t)).collect();
         if !off.is_empty() {
             let why = links::switched_off(&off);
-            work.gap(ask.hours(), &why);
+            work.gap(ask.hours(), off[0], &why);
             work.off = Some(why);
         }
         for (log_type, count) in received {
@@ -337,7 +354,7 @@ impl<S: Source> Collector<S> {
                 }
                 Truncation::Gap(_, why) => {
                     warn!(source = %self.config.name, "{why}");
-                    work.gap([ask.first], &why);
+                    work.gap([ask.first], log_type, &why);
                 }
             }
         }
@@ -357,7 +374,7 @@ impl<S: Source> Collector<S> {
             let left_out: u64 = files.values().map(|position| position.left_out).sum();
             if left_out > 0 {
                 let why = format!("lines of the log export that are none, or too long: {left_out}");
-                work.gap([hour], &why);
+                work.gap([hour], LogType::Message, &why);
             }
         }
         let hours = work.whole.hours().map(|hour| (hour.0, work.gaps.remove(&hour))).collect();

@@ -3,6 +3,7 @@
 
 mod kill;
 mod large;
+mod odd;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -237,6 +238,11 @@ async fn a_type_that_is_switched_off_is_told_in_words() {
     assert_eq!(check.status, Some(1));
     let found = check.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(found.contains("gives no audit logs") && found.contains("mend:"), "{found}");
+    // What changes of messages it tells of is whole.
+    let coverage = tenant.coverage().await;
+    assert!(coverage["complete_since"].is_string(), "{coverage}");
+    let reason = coverage["gaps"][0]["reason"].as_str().unwrap();
+    assert!(reason.starts_with("audit only: the log export gives no audit logs"), "{reason}");
     // What is on arrives.
     let (expected, arrived) = (tenant.expected(), tenant.arrived());
     assert_eq!((arrived.revisions, arrived.audits), (expected.revisions, 0));

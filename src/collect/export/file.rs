@@ -7,7 +7,6 @@ use tracing::warn;
 use super::{super::compose::Context, Collector, Trouble, told::Told};
 use crate::{
     domain::slice::{Interval, Pass, Stream},
-    fault::Fault,
     metrics,
     source::{
         Source,
@@ -34,13 +33,28 @@ use crate::{
 const LINES: u64 = 500;
 const BYTES: usize = 1 << 20;
 
+/// Lines of a file that are left out are told one by one up to so many.
+const TOLD: u64 = 5;
+
 /// A file that is being read.
 pub(super) struct Reading {
     pub(super) log_type: LogType,
     pub(super) link: Link,
     pub(super) hour: Hour,
+    /// Lines that were read before.
+    skip: u64,
     left_out: u64,
     download: Download,
+}
+
+/// What became of a file for now.
+pub(super) enum Turn {
+    /// Nothing was read that was not read before.
+    Skipped,
+    /// Lines are in the store that were not.
+    Read,
+    /// All of it is.
+    Over,
 }
 
 impl<S: Source> Collector<S> {
@@ -54,59 +68,77 @@ impl<S: Source> Collector<S> {
         hour: Hour,
     ) -> Result<Option<Reading>, Trouble> {
         let known = self.store.export_files(stream, hour.0)?.remove(&link.file);
-        let mut position = known.unwrap_or_default();
+        let position = known.unwrap_or_default();
         if position.done {
             return Ok(None);
         }
-        let open = async |lines| {
-            let mut download = feed.open(link).await?;
-            let is_there = download.skip_to(lines).await?;
-            Ok::<_, Fault>((download, is_there))
-        };
-        let (mut download, is_there) = open(position.lines).await.map_err(Trouble::Vendor)?;
-        if !is_there {
-            warn!(file = excerpt(&link.file), "the file is shorter than before; reading it anew");
-            position = Position::default();
-            (download, _) = open(0).await.map_err(Trouble::Vendor)?;
-        }
-        let (link, left_out) = (link.clone(), position.left_out);
-        Ok(Some(Reading { log_type, link, hour, left_out, download }))
+        let download = feed.open(link).await.map_err(Trouble::Vendor)?;
+        let (link, skip, left_out) = (link.clone(), position.lines, position.left_out);
+        Ok(Some(Reading { log_type, link, hour, skip, left_out, download }))
     }
 
-    /// Reads and commits some lines; whether they were the last. What came before a fault is
-    /// committed, too.
-    pub(super) async fn read_lines(&self, reading: &mut Reading) -> Result<bool, Trouble> {
+    /// Reads and commits some lines, or passes over some that were read before. What came before a
+    /// fault is committed, too. What is live does not wait for more than the next piece of the file.
+    pub(super) async fn read_lines(
+        &self,
+        feed: &LogExport<'_>,
+        reading: &mut Reading,
+    ) -> Result<Turn, Trouble> {
         // Until the lines are in the spool.
         let Some(_room) = self.store.keep_room(self.max_spool)? else {
             return Err(Trouble::Held);
         };
-        let first = reading.download.position;
-        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let first = reading.download.position.max(reading.skip);
+        let (mut entries, mut bytes, mut has_waited) = (Vec::new(), 0, false);
         let end = loop {
-            if reading.download.position - first >= LINES || bytes >= BYTES {
+            if reading.download.position >= first + LINES || bytes >= BYTES {
                 break Ok(false);
             }
-            match reading.download.next().await {
-                Ok(None) => break Ok(true),
+            let line = match reading.download.ready() {
                 Err(fault) => break Err(fault),
-                Ok(Some(Line::Text(line))) => {
+                Ok(Some(_)) if reading.download.position <= reading.skip => continue,
+                Ok(Some(line)) => line,
+                Ok(None) if has_waited && self.has_other_work() => break Ok(false),
+                Ok(None) => {
+                    has_waited = true;
+                    match reading.download.more().await {
+                        Ok(true) => continue,
+                        Ok(false) => break Ok(true),
+                        Err(fault) => break Err(fault),
+                    }
+                }
+            };
+            match line {
+                Line::Text(line) => {
                     bytes += line.len();
                     match entry::read(&line, reading.log_type) {
                         Ok(entry) => entries.push(entry),
                         Err(oddity) => reading.odd(&oddity),
                     }
                 }
-                Ok(Some(Line::TooLong { bytes, start })) => {
+                Line::TooLong { bytes, start } => {
                     let start = excerpt(&String::from_utf8_lossy(&start));
                     reading.odd(&format!("a line of {bytes} bytes: {start}"));
                 }
             }
         };
         let done = matches!(end, Ok(true));
-        if done || reading.download.position > first {
+        if done && reading.download.position < reading.skip {
+            let file = excerpt(&reading.link.file);
+            warn!(file, "the file is shorter than before; reading it anew");
+            reading.download = feed.open(&reading.link).await.map_err(Trouble::Vendor)?;
+            (reading.skip, reading.left_out) = (0, 0);
+            return Ok(Turn::Skipped);
+        }
+        let has_read = reading.download.position > first;
+        if done || has_read {
             self.keep_lines(reading, entries, done).await?;
         }
-        end.map_err(Trouble::Vendor)
+        match end.map_err(Trouble::Vendor)? {
+            true => Ok(Turn::Over),
+            false if has_read => Ok(Turn::Read),
+            false => Ok(Turn::Skipped),
+        }
     }
 
     async fn keep_lines(
@@ -175,6 +207,15 @@ impl<S: Source> Collector<S> {
 impl Reading {
     fn odd(&mut self, oddity: &str) {
         self.left_out += 1;
-        warn!(file = excerpt(&self.link.file), "a line of the log export is left out: {oddity}");
+        let file = excerpt(&self.link.file);
+        match self.left_out {
+            ..TOLD => warn!(file, "a line of the log export is left out: {oddity}"),
+            TOLD => warn!(
+                file,
+                "a line of the log export is left out: {oddity}; of others that \
+                are, only the number is told, in `postrider coverage`"
+            ),
+            _ => {}
+        }
     }
 }

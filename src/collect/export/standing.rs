@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, warn};
 
-use super::Collector;
+use super::{AUDIT_ONLY, Collector};
 use crate::{
     source::{Source, cisco_etd::export::hours::Hour},
     store::{
@@ -32,7 +32,8 @@ impl Healthy {
                 None => now.duration_since(hour.end()) <= FRESH,
                 Some(next) => hour.next() == next,
             };
-            if !follows || asked.gap.is_some() {
+            let misses = |gap: &String| !gap.starts_with(AUDIT_ONLY);
+            if !follows || asked.gap.as_ref().is_some_and(misses) {
                 break;
             }
             since = Some(hour);
@@ -104,5 +105,8 @@ mod tests {
         for (list, now, since) in table {
             assert_eq!(Healthy::of(&hours(&list), at(now)), Healthy(since.map(at)), "{list:?}");
         }
+        let gap = Some(format!("{AUDIT_ONLY}x"));
+        let list = BTreeMap::from([(9, Asked { at: at(0), gap })]);
+        assert_eq!(Healthy::of(&list, at(10)), Healthy(Some(at(9))));
     }
 }

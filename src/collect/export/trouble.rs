@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     fault::{Fault, Kind, backoff},
-    source::Source,
+    source::{Source, cisco_etd::export::links::LogType},
     store::{
         StoreError,
         conditions::{Party, State},
@@ -59,7 +59,7 @@ impl<S: Source> Collector<S> {
         let wait = match (fault.kind, work) {
             (Kind::PastRetention, Some(mut work)) => {
                 let whole = work.whole.clone();
-                work.gap(whole.hours(), &error);
+                work.gap(whole.hours(), LogType::Message, &error);
                 self.finish(stream, work).await?;
                 return Ok(Exported::Worked);
             }

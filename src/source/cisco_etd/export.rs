@@ -21,7 +21,7 @@ pub(super) use hours::RETENTION;
 pub(super) use links::NAME;
 
 use hours::Ask;
-use links::{Body, LogType};
+use links::{Body, CONSOLE, LogType};
 
 /// An account's log export, which is switched on in the configuration.
 pub struct LogExport<'s>(pub(super) &'s CiscoEtd);
@@ -43,27 +43,32 @@ impl LogExport<'_> {
             .map_err(|oddity| Fault::transient(format!("{NAME} answered 200, but {oddity}")))
     }
 
-    /// Asks for the last hour whose files should be there, and says what there is.
+    /// Asks for the last hour whose files should be there, begins to read one, and says what there is.
     pub(super) async fn probe(&self, now: jiff::Timestamp) -> Result<String, Fault> {
         let ask = hours::last(&LogType::ALL, now);
-        let mut links = self.links(&ask).await?;
+        let links = self.links(&ask).await?;
         let off: Vec<LogType> =
             ask.types.iter().copied().filter(|t| !links.of.contains_key(t)).collect();
         if !off.is_empty() {
-            return Err(Fault::refused(links::switched_off(&off)).cured_by(links::CONSOLE));
+            return Err(Fault::refused(links::switched_off(&off)).cured_by(CONSOLE));
         }
-        let count = |log_type| links.of.remove(&log_type).unwrap_or_default().len();
-        let [messages, audit] = LogType::ALL.map(count);
-        let hour = ask.first;
-        Ok(match messages {
-            0 => format!(
-                "the log export has no files of messages of the hour {hour}, and {audit} of audit: \
-                 if there was mail, see {}",
-                links::CONSOLE
+        if let Some(link) = links.of.values().flatten().next() {
+            // Another host than the API's: a firewall or proxy may not know it.
+            let mut file = self.open(link).await?;
+            while file.ready()?.is_none() && file.more().await? {}
+        }
+        let [messages, audit] =
+            LogType::ALL.map(|log_type| links.of.get(&log_type).map_or(0, Vec::len));
+        let (hour, counts) = (ask.first, format!("message {messages}, audit {audit}"));
+        Ok(match (messages, audit) {
+            (0, 0) => format!(
+                "the log export has no files of the hour {hour}: if there was mail, see {CONSOLE}"
             ),
-            _ => format!(
-                "the log export has {messages} files of messages and {audit} of audit of the hour {hour}"
+            (0, _) => format!(
+                "the log export's files of the hour {hour} can be fetched: {counts}; if there was \
+                 mail, see {CONSOLE}"
             ),
+            _ => format!("the log export's files of the hour {hour} can be fetched: {counts}"),
         })
     }
 }

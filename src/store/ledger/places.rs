@@ -70,19 +70,17 @@ impl Store {
             let sql = "SELECT EXISTS (SELECT 1 FROM export_state WHERE stream_id = ?)";
             view.prepare_cached(sql)?.query_row([stream.0], |row| row.get::<_, bool>(0))
         })?;
-        if on == was_on {
-            return Ok(());
-        }
         if !on {
-            return self
-                .write("drop-places", move |tx| {
-                    for set in (0..=Set::WEEKS).map(Set) {
-                        tx.execute(&format!("DELETE FROM {set} WHERE stream_id = ?"), [stream.0])?;
-                    }
-                    tx.execute("DELETE FROM place_week WHERE stream_id = ?", [stream.0])?;
-                    tx.execute("DELETE FROM export_state WHERE stream_id = ?", [stream.0]).map(drop)
-                })
-                .await;
+            if was_on {
+                // Before the places: whoever is killed between has them filled in when it is on again.
+                let sql = "DELETE FROM export_state WHERE stream_id = ?";
+                self.write("drop-places", move |tx| tx.execute(sql, [stream.0])).await?;
+            }
+            // Ninety days of them: no other writer waits for all.
+            return self.forget_places(&[(stream, i64::MAX)]).await;
+        }
+        if was_on {
+            return Ok(());
         }
         for hour in self.hours(stream, 1..=i64::MAX)? {
             let keys: Vec<Key> =

@@ -100,3 +100,77 @@ async fn what_was_known_before_is_found_once_somebody_asks_for_it() {
         assert!(bench.filed(stream, "a").is_empty());
     }
 }
+
+#[tokio::test]
+async fn what_was_begun_to_be_dropped_is_dropped_later_and_filled_in_again() {
+    let bench = Bench::new();
+    let stream = bench.stream().await;
+    let other = bench.store.stream(&"other".parse().unwrap(), Stream::Messages).await.unwrap();
+    let [key, late] = [Key::at(time(HOUR, 1), "a"), Key::at(time(HOUR + 1, 1), "late")];
+    for stream in [stream, other] {
+        bench.store.keep_places(stream, true).await.unwrap();
+        bench.file(block(&bench, stream, &[key, late]).by_id(vec![late])).await;
+    }
+    // As a kill after the first transaction leaves it.
+    let sql = "DELETE FROM export_state WHERE stream_id = ?";
+    bench.store.write("killed", move |tx| tx.execute(sql, [stream.0])).await.unwrap();
+    bench.store.keep_places(stream, false).await.unwrap();
+    for id in ["a", "late"] {
+        assert!(bench.filed(stream, id).is_empty());
+        assert!(!bench.filed(other, id).is_empty());
+    }
+    assert!(bench.store.undated_places(stream, &["late"]).unwrap()[0].is_empty());
+    bench.store.keep_places(stream, true).await.unwrap();
+    assert_eq!(bench.filed(stream, "a"), [key]);
+}
+
+/// How long another writer waits while 250,000 messages a day are remembered for 90 days:
+/// `cargo test --lib -- --ignored nobody_waits_for_a_day --nocapture`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes minutes"]
+async fn nobody_waits_for_a_day_that_is_forgotten_nor_for_places_that_are_dropped() {
+    const A_DAY: i64 = 250_000;
+    let bench = Bench::new();
+    let stream = bench.stream().await;
+    let other = bench.store.stream(&"other".parse().unwrap(), Stream::Messages).await.unwrap();
+    bench.store.keep_places(stream, true).await.unwrap();
+    // Six days that share a table, as of 96, and one that all do.
+    for day in [0, 16, 32, 48, 64, 80] {
+        for page in 0..A_DAY / 500 {
+            let key = |n: i64| {
+                let at = time(HOUR + day * 24, (page * 500 + n) * 86_400 / A_DAY);
+                Key::at(at, &format!("{day} {page} {n}"))
+            };
+            let keys: Vec<Key> = (0..500).map(key).collect();
+            bench.file(block(&bench, stream, &keys).by_id(Vec::new())).await;
+        }
+    }
+    let key = Key::at(time(HOUR, 1), "other");
+    bench.file(block(&bench, other, &[key]).by_id(Vec::new())).await;
+    let (day, places) = ([(stream, HOUR + 24)], [(stream, i64::MAX)]);
+    for (what, needed) in [("a day of the ledger", &day), ("places", &places)] {
+        let began = std::time::Instant::now();
+        let mut work: std::pin::Pin<Box<dyn Future<Output = _>>> = match what {
+            "places" => Box::pin(bench.store.keep_places(stream, false)),
+            _ => Box::pin(bench.store.forget_records(needed)),
+        };
+        let (mut longest, mut waits) = (Duration::ZERO, 0);
+        loop {
+            let asked = std::time::Instant::now();
+            let small = bench.store.write("small", |tx| {
+                tx.execute("UPDATE stream SET source = source WHERE id = 1", [])
+            });
+            tokio::select! {
+                done = &mut work => break done.unwrap(),
+                written = small => drop(written.unwrap()),
+            }
+            (longest, waits) = (longest.max(asked.elapsed()), waits + 1);
+        }
+        println!(
+            "{what}: {:?} in all, {waits} writes beside, longest {longest:?}",
+            began.elapsed()
+        );
+        assert!(longest < Duration::from_secs(1), "{what}: {longest:?}");
+    }
+    assert_eq!(bench.filed(other, "other"), [key]);
+}

@@ -1,12 +1,12 @@
 //! Fetching one of the export's files, line by line.
 
-use std::time::Duration;
+use std::{error::Error as _, time::Duration};
 
 use reqwest::Response;
 
 use super::{
     LogExport,
-    lines::{Line, Lines},
+    lines::{Broken, Line, Lines},
     links::Link,
 };
 use crate::{
@@ -21,8 +21,8 @@ use crate::{
 /// Of one file. Links are good for about an hour (vendor's sample collector), and a file may be
 /// large: the client's own limit is for answers of the API.
 const TIMEOUT: Duration = Duration::from_secs(50 * 60);
-/// Without a byte.
-const SILENCE: Duration = Duration::from_secs(60);
+/// Without a byte. What is live waits meanwhile.
+const SILENCE: Duration = Duration::from_secs(30);
 /// Bytes of a refusal.
 const REFUSAL: usize = 4 << 10;
 
@@ -44,9 +44,15 @@ impl LogExport<'_> {
     /// # Errors
     /// [`Kind::PageTokenRejected`] where the link is no longer good: it is to be asked for anew.
     pub(crate) async fn open(&self, link: &Link) -> Result<Download, Fault> {
-        let doing = || format!("the log export's file {}", excerpt(&link.file));
         let request = self.0.http.get(link.url()).timeout(TIMEOUT);
-        let response = self.0.http.send(request).await.map_err(|fault| fault.during(&doing()))?;
+        let answer = tokio::time::timeout(SILENCE, self.0.http.send(request)).await;
+        let response = answer.map_err(|_| silent(&link.file))?.map_err(|mut fault| {
+            // A certificate that cannot be trusted is that of the files' host: the API is well.
+            if fault.kind == Kind::Auth {
+                fault.kind = Kind::Transient { retry_after: None };
+            }
+            fault.during(&format!("the log export's file {}", excerpt(&link.file)))
+        })?;
         pace::answered().await;
         if response.status() == 200 {
             let (lines, file) = (Lines::default(), link.file.clone());
@@ -74,45 +80,49 @@ fn refused(file: &str, status: u16, retry_after: Option<Duration>, body: &str) -
     Fault::new(kind, format!("the log export's file {} answered {status}{why}", excerpt(file)))
 }
 
+fn silent(file: &str) -> Fault {
+    let (file, secs) = (excerpt(file), SILENCE.as_secs());
+    Fault::transient(format!("the log export's file {file}: silent for {secs} s"))
+}
+
+/// What an error in the midst of a file means. It is told without its address, which is signed.
+fn broke(file: &str, error: reqwest::Error) -> Fault {
+    let error = error.without_url();
+    let (mut by_peer, mut why) = (error.is_timeout(), error.to_string());
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        by_peer |= inner.is::<hyper::Error>();
+        why = inner.to_string();
+        cause = inner.source();
+    }
+    if by_peer {
+        let file = excerpt(file);
+        let what = format!("the log export's file {file}: the connection broke: {why}");
+        return Fault::transient(what);
+    }
+    // The connection is well, and what came over it cannot be unpacked.
+    Broken::Gzip(why).fault(file)
+}
+
 impl Download {
-    /// The next line; `None` after the last.
-    pub(crate) async fn next(&mut self) -> Result<Option<Line>, Fault> {
-        loop {
-            let line = if self.ended { self.lines.end() } else { self.lines.next() };
-            let line = line.map_err(|broken| broken.fault(&self.file))?;
-            if line.is_some() {
-                self.position += 1;
-                return Ok(line);
-            }
-            if self.ended {
-                return Ok(None);
-            }
-            match tokio::time::timeout(SILENCE, self.response.chunk()).await {
-                Ok(Ok(Some(piece))) => self.lines.feed(piece),
-                Ok(Ok(None)) => self.ended = true,
-                Ok(Err(error)) => {
-                    // Without its address, which is signed.
-                    let (file, error) = (excerpt(&self.file), error.without_url());
-                    let what =
-                        format!("the log export's file {file}: the connection broke: {error}");
-                    return Err(Fault::transient(what));
-                }
-                Err(_) => {
-                    let secs = SILENCE.as_secs();
-                    let what = format!("the log export's file {}: silent for {secs} s", self.file);
-                    return Err(Fault::transient(what));
-                }
-            }
-        }
+    /// The next line of what has come; `None` where there is none, or after the last.
+    pub(crate) fn ready(&mut self) -> Result<Option<Line>, Fault> {
+        let line = if self.ended { self.lines.end() } else { self.lines.next() };
+        let line = line.map_err(|broken| broken.fault(&self.file))?;
+        self.position += u64::from(line.is_some());
+        Ok(line)
     }
 
-    /// Goes on to where an earlier download was. False where the file ends before: it is another
-    /// one, and to be read from its start.
-    pub(crate) async fn skip_to(&mut self, position: u64) -> Result<bool, Fault> {
-        while self.position < position {
-            if self.next().await?.is_none() {
-                return Ok(false);
-            }
+    /// Waits for more, once nothing is [`Self::ready`]; false where nothing is to come.
+    pub(crate) async fn more(&mut self) -> Result<bool, Fault> {
+        if self.ended {
+            return Ok(false);
+        }
+        match tokio::time::timeout(SILENCE, self.response.chunk()).await {
+            Ok(Ok(Some(piece))) => self.lines.feed(piece),
+            Ok(Ok(None)) => self.ended = true,
+            Ok(Err(error)) => return Err(broke(&self.file, error)),
+            Err(_) => return Err(silent(&self.file)),
         }
         Ok(true)
     }

@@ -13,7 +13,7 @@ use serde::de::IgnoredAny;
 use super::gunzip::Unpacked;
 use crate::{
     fault::{Fault, Kind},
-    source::text::{excerpt, is_markup},
+    source::text::excerpt,
 };
 
 /// Bytes of one line. The largest message that is known is some hundred KiB; what a search can
@@ -34,8 +34,9 @@ pub(crate) enum Line {
 /// Why a file cannot be read on. Lines that came before are good all the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Broken {
-    /// A web page in its place.
-    Markup(String),
+    /// A web page in its place. It is not shown: such pages repeat the address that was asked for,
+    /// which is signed.
+    Markup,
     /// It claims to be gzip.
     Gzip(String),
     /// It ends in the middle of a line or of an array.
@@ -47,7 +48,7 @@ impl Broken {
     /// not.
     pub(crate) fn fault(&self, file: &str) -> Fault {
         let kind = match self {
-            Self::Markup(_) => Kind::Transient { retry_after: None },
+            Self::Markup => Kind::Transient { retry_after: None },
             Self::Gzip(_) | Self::CutShort => Kind::Refused,
         };
         Fault::new(kind, format!("the log export's file {}: {self}", excerpt(file)))
@@ -57,8 +58,8 @@ impl Broken {
 impl fmt::Display for Broken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Markup(start) => {
-                write!(f, "a web page came in its place, from a proxy or a portal: {start}")
+            Self::Markup => {
+                f.write_str("a web page came in its place, perhaps from a proxy or a portal")
             }
             Self::Gzip(what) => write!(f, "its gzip is broken or cut short ({what})"),
             Self::CutShort => f.write_str("it ends in the middle of a line"),
@@ -192,11 +193,7 @@ impl Lines {
                 self.text.advance(1);
                 self.form = Form::Array { depth: 0, quoted: false, escaped: false };
             }
-            Some(b'<') => {
-                let start = String::from_utf8_lossy(&self.text[..self.text.len().min(KEPT)]);
-                debug_assert!(is_markup(&start));
-                return Err(Broken::Markup(excerpt(&start)));
-            }
+            Some(b'<') => return Err(Broken::Markup),
             Some(_) => self.form = Form::Lines,
         }
         Ok(())

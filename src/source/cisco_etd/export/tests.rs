@@ -4,6 +4,7 @@ use wiremock::ResponseTemplate;
 use super::{super::tests::*, lines::Line, *};
 use crate::{
     fault::Kind,
+    http,
     source::{
         Source as _,
         testing::{at, gzip, sample},
@@ -11,6 +12,30 @@ use crate::{
 };
 
 mod simulated;
+
+impl Download {
+    /// The next line; `None` after the last.
+    async fn next(&mut self) -> Result<Option<Line>, Fault> {
+        loop {
+            if let Some(line) = self.ready()? {
+                return Ok(Some(line));
+            }
+            if !self.more().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// False where the file ends before.
+    async fn skip_to(&mut self, position: u64) -> Result<bool, Fault> {
+        while self.position < position {
+            if self.next().await?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
 
 const NOW: &str = "2026-11-20T12:00:00Z";
 
@@ -85,6 +110,9 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
                    <Signature>s3cret</Signature></Error>";
     let transient = Kind::Transient { retry_after: None };
     let broken = &gzip("{}\n{}\n")[..12];
+    // As block pages are.
+    let page =
+        "<html><meta http-equiv=refresh content='0; url=https://proxy/?https://h/a?X-Sig=s3cret'>";
     let table = [
         (
             ResponseTemplate::new(403).set_body_string(expired),
@@ -94,7 +122,7 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
         (ResponseTemplate::new(403), Kind::PageTokenRejected, "no longer good"),
         (ResponseTemplate::new(404), Kind::Refused, "not there"),
         (ResponseTemplate::new(503), transient, "answered 503"),
-        (file("<html>Sign in</html>"), transient, "a web page came in its place"),
+        (file(page), transient, "a web page came in its place"),
         (file("{\"a\":1}\n{\"b"), Kind::Refused, "ends in the middle of a line"),
         (file(broken), Kind::Refused, "its gzip is broken"),
     ];
@@ -120,6 +148,69 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
     let gone = LogExport(&bench(vec![file("")]).await.etd).open(&link).await;
     let text = gone.map(|_| ()).unwrap_err().chain();
     assert!(text.contains("cannot connect") && !text.contains("s3cret"), "{text}");
+}
+
+/// What the files' host does, in the network's place.
+struct Host(fn() -> Option<Fault>);
+
+impl http::Peer for Host {
+    fn answer(
+        &self,
+        _: reqwest::Request,
+    ) -> futures_util::future::BoxFuture<'static, Result<reqwest::Response, Fault>> {
+        let fault = (self.0)();
+        Box::pin(async {
+            match fault {
+                Some(fault) => Err(fault),
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+async fn asked_of(host: Host) -> Fault {
+    let mut bench = bench(vec![]).await;
+    let link = link(&bench);
+    bench.etd.http = bench.etd.http.clone().to_peer(std::sync::Arc::new(host));
+    LogExport(&bench.etd).open(&link).await.map(|_| ()).unwrap_err()
+}
+
+#[tokio::test]
+async fn that_the_files_host_is_not_trusted_says_nothing_of_the_source() {
+    let fault = asked_of(Host(|| Some(Fault::auth("the certificate of h has expired")))).await;
+    assert_eq!(fault.kind, Kind::Transient { retry_after: None });
+    assert!(fault.chain().contains("certificate of h has expired"), "{fault}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_files_host_that_says_nothing_is_not_waited_for() {
+    let began = tokio::time::Instant::now();
+    let fault = asked_of(Host(|| None)).await;
+    assert!(fault.chain().contains("silent for 30 s"), "{fault}");
+    assert!(began.elapsed() <= std::time::Duration::from_secs(31), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_its_content_encoding_breaks_is_a_broken_file_and_no_broken_connection() {
+    let whole = gzip("{}\n{}\n");
+    let packed = |body: &[u8]| file(body).insert_header("content-encoding", "gzip");
+    let mut garbled = whole.clone();
+    garbled[12] ^= 0xff;
+    for body in [&whole[..12], &garbled, b"{}\n{}\n"] {
+        let bench = bench(vec![packed(body)]).await;
+        let mut download = LogExport(&bench.etd).open(&link(&bench)).await.unwrap();
+        let fault = loop {
+            match download.next().await {
+                Ok(line) => assert!(line.is_some()),
+                Err(fault) => break fault,
+            }
+        };
+        assert_eq!(fault.kind, Kind::Refused, "{fault}");
+        assert!(fault.chain().contains("its gzip is broken"), "{fault}");
+    }
+    let bench = bench(vec![packed(&whole)]).await;
+    let mut download = LogExport(&bench.etd).open(&link(&bench)).await.unwrap();
+    assert!(download.skip_to(2).await.unwrap() && download.next().await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -151,7 +242,7 @@ async fn check_says_in_words_that_logs_are_switched_off() {
     let search = || answer(200, r#"{"totalSize":0,"data":{"messages":[]}}"#);
     let mut told = Vec::new();
     for body in [
-        r#"{"data":{"message":["https://h/a?s","https://h/b?s"],"audit":["https://h/c?s"]}}"#,
+        r#"{"data":{"message":["http://127.0.0.1:1/a?s3cret"],"audit":[]}}"#,
         r#"{"data":{"message":[],"audit":[]}}"#,
         r#"{"data":{"audit":[]}}"#,
         r#"{"data":{}}"#,
