@@ -109,8 +109,8 @@ fn assert_near(what: &str, predicted: u64, counted: u64) {
     assert!((low..=high).contains(&predicted), "{what}: {predicted} predicted, {counted} counted");
 }
 
-/// A day of an ETD tenant, resweeps included.
-async fn etd_day(messages: u32, begin: Timestamp, every: Duration, extra: &str) {
+/// The calls of a day of an ETD tenant, resweeps included: predicted, counted.
+async fn etd_day(messages: u32, begin: Timestamp, every: Duration, extra: &str) -> [u64; 2] {
     let clock = clock(begin);
     let simulation = tenant(messages, &clock).await;
     let home = Home::new();
@@ -127,7 +127,9 @@ async fn etd_day(messages: u32, begin: Timestamp, every: Duration, extra: &str) 
     let before = counted();
     run.day(begin, every).await;
     assert!(plan.of(What::Resweep).1 > 0);
-    assert_near(extra.lines().next().unwrap(), plan.calls, counted() - before);
+    let counted = counted() - before;
+    assert_near(extra.lines().next().unwrap(), plan.calls, counted);
+    [plan.calls, counted]
 }
 
 fn minutes(minutes: u64) -> Duration {
@@ -151,6 +153,28 @@ async fn a_day_of_etd_is_predicted() {
         etd_day(1_000, any, minutes(15), weekly),
         etd_day(4_000, midnight, minutes(10), narrowed),
     );
+}
+
+/// The default schedule and resweeps. `DAYS` has other numbers of messages a day.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_day_with_the_log_export_is_predicted() {
+    let midnight: Timestamp = MIDNIGHT.parse().unwrap();
+    let days = std::env::var("DAYS").unwrap_or_else(|_| "1000".to_owned());
+    for messages in days.split(',').map(|number| number.parse().unwrap()) {
+        let mut calls = Vec::new();
+        for log_export in [false, true] {
+            let extra = format!(
+                "log_export = {log_export}\nstart = \"7d\"\nschedule = {{ every = \"1m\" }}\n\
+                 resweep = [{{ after = \"1h\" }}, {{ after = \"24h\" }}, {{ after = \"7d\" }}]"
+            );
+            calls.extend(etd_day(messages, midnight, minutes(1), &extra).await);
+        }
+        let [planned, counted, planned_with, counted_with] = calls[..] else { panic!() };
+        println!(
+            "{messages} messages a day: {planned} planned, {counted} counted; \
+             with the log export {planned_with} planned, {counted_with} counted"
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
