@@ -25,11 +25,13 @@ use crate::{
     store::{StoreError, export::Asked, slices::StreamId},
 };
 
+mod aside;
 mod file;
 mod standing;
 mod told;
 mod trouble;
 
+use aside::Aside;
 use file::{Reading, Turn};
 pub(crate) use standing::Healthy;
 
@@ -68,6 +70,11 @@ struct Work {
     files: VecDeque<(LogType, Link)>,
     /// Whether lines were read since the links came. Else new links would lead no further.
     read: bool,
+    /// Whether any file could be had.
+    well: bool,
+    /// A file that was read to its end before.
+    done: Option<Link>,
+    aside: Vec<Aside>,
     /// Files that could not be read, which get a second try.
     tried: HashSet<String>,
     reading: Option<Reading>,
@@ -86,6 +93,9 @@ impl Work {
             asked: None,
             files: VecDeque::new(),
             read: false,
+            well: false,
+            done: None,
+            aside: Vec::new(),
             tried: HashSet::new(),
             reading: None,
             gaps: BTreeMap::new(),
@@ -263,7 +273,7 @@ impl<S: Source> Collector<S> {
             match self.read_lines(feed, reading).await {
                 Ok(Turn::Skipped) => return Ok(Step::Further),
                 Ok(turn) => {
-                    work.read = true;
+                    (work.read, work.well) = (true, true);
                     if matches!(turn, Turn::Over) {
                         work.reading = None;
                     }
@@ -272,6 +282,11 @@ impl<S: Source> Collector<S> {
                 Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
                     if let Some(Reading { log_type, link, hour, .. }) = work.reading.take() {
                         self.leave_out(work, log_type, link, hour, &fault);
+                    }
+                }
+                Err(Trouble::Vendor(fault)) if fault.kind == Kind::PageTokenRejected => {
+                    if let Some(Reading { log_type, link, .. }) = work.reading.take() {
+                        work.set_aside(log_type, link, fault)?;
                     }
                 }
                 Err(trouble) => {
@@ -288,20 +303,20 @@ impl<S: Source> Collector<S> {
         if let Some((log_type, link)) = work.files.pop_front() {
             let hour = link.hour.unwrap_or(work.whole.first);
             match self.open_file(feed, stream, log_type, &link, hour).await {
+                Ok(None) => work.done = Some(link),
                 Ok(reading) => work.reading = reading,
                 Err(Trouble::Vendor(fault)) if fault.kind == Kind::Refused => {
                     self.leave_out(work, log_type, link, hour, &fault);
                 }
-                // Files before it took longer than links are good for.
-                Err(Trouble::Vendor(fault))
-                    if fault.kind == Kind::PageTokenRejected && work.read =>
-                {
-                    work.files.clear();
-                    work.asks.extend(work.asked.take());
+                Err(Trouble::Vendor(fault)) if fault.kind == Kind::PageTokenRejected => {
+                    work.set_aside(log_type, link, fault)?;
                 }
                 Err(trouble) => return Err(trouble),
             }
             return Ok(Step::Further);
+        }
+        if !work.aside.is_empty() {
+            return self.settle_aside(feed, work).await.map(|()| Step::Further);
         }
         let Some(ask) = work.asks.pop_front() else { return Ok(Step::Done) };
         let asked = self.ask(feed, work, ask.clone()).await;
@@ -309,18 +324,6 @@ impl<S: Source> Collector<S> {
             work.asks.push_front(ask);
         }
         asked.map(|()| Step::Further)
-    }
-
-    /// A file that cannot be read is tried once more, before the others, which are later; and then
-    /// with each look for late files.
-    fn leave_out(&self, work: &mut Work, log_type: LogType, link: Link, hour: Hour, fault: &Fault) {
-        if work.tried.insert(link.file.clone()) {
-            work.files.push_front((log_type, link));
-            return;
-        }
-        let error = fault.chain();
-        warn!(source = %self.config.name, error, "a file of the log export cannot be read");
-        work.gap([hour], log_type, &error);
     }
 
     /// Asks for links: one call.

@@ -11,12 +11,16 @@ pub(super) struct LogExportArgs {
     /// Which logs are switched on in the console: message, audit
     #[arg(long, value_delimiter = ',', default_value = "message,audit", value_name = "TYPE")]
     log_types: Vec<LogType>,
-    /// What is wrong with some files of the log export when they are read first
+    /// What is wrong with some files of the log export: broken_gzip, half_line, long_line, html,
+    /// expired, gone
     #[arg(long, value_delimiter = ',', value_name = "KIND")]
     log_spoils: Vec<SpoilKind>,
     /// One in so many files
     #[arg(long, default_value_t = 5, value_name = "N")]
     log_spoil_every: u32,
+    /// At how many of its readings a file is so; 0 for good
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    log_spoil_times: u32,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
@@ -31,7 +35,8 @@ impl LogExportArgs {
             LogType::Message => "message",
             LogType::Audit => "audit",
         });
-        let spoil = |kind: &SpoilKind| Spoil { kind: *kind, every: self.log_spoil_every, times: 1 };
+        let (every, times) = (self.log_spoil_every, self.log_spoil_times);
+        let spoil = |kind: &SpoilKind| Spoil { kind: *kind, every, times };
         LogExport {
             types: types.collect(),
             spoils: self.log_spoils.iter().map(spoil).collect(),

@@ -138,6 +138,26 @@ async fn rubbish_is_counted_and_not_told_line_by_line() {
     assert_eq!(reason, "lines of the log export that are none, or too long: 6000");
 }
 
+/// As a proxy does that dislikes what one file says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_in_the_place_of_one_file_holds_up_no_other() {
+    let files: Files = |name| match name {
+        "b" => response("", b"<html>Blocked</html>"),
+        name => response("", update(u32::from(name.as_bytes()[0])).as_bytes()),
+    };
+    let asked = Arc::<Asked>::default();
+    let vendor = vendor(&["b", "c", "d"], files, asked.clone(), false).await;
+    let home = home(&vendor);
+    for _ in 0..2 {
+        let ended = home.run(&["once", "--patience", "4s"]).await;
+        assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+        assert_eq!(home.read("events.jsonl").matches(r#""update":{"#).count(), 2);
+    }
+    assert!((2..=6).contains(&asked.links.load(Ordering::Relaxed)), "{:?}", asked.links);
+    let text = home.run(&["coverage"]).await.stdout;
+    assert!(text.contains("/b: a web page came in its place"), "{text}");
+}
+
 /// A file that takes seconds, read by a process that is killed in the midst: the next one passes over
 /// what was read, and what is live does not wait for that either.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -42,7 +42,7 @@ impl LogExport<'_> {
     /// no limit.
     ///
     /// # Errors
-    /// [`Kind::PageTokenRejected`] where the link is no longer good: it is to be asked for anew.
+    /// [`Kind::PageTokenRejected`] where the link leads to no file: it is to be asked for anew.
     pub(crate) async fn open(&self, link: &Link) -> Result<Download, Fault> {
         let request = self.0.http.get(link.url()).timeout(TIMEOUT);
         let answer = tokio::time::timeout(SILENCE, self.0.http.send(request)).await;
@@ -74,6 +74,10 @@ fn refused(file: &str, status: u16, retry_after: Option<Duration>, body: &str) -
         }
         403 => (Kind::PageTokenRejected, "the link is no longer good"),
         404 | 410 => (Kind::Refused, "the file is not there"),
+        408 | 429 => (Kind::Transient { retry_after }, ""),
+        // Redirects are not followed: the link is the vendor's, and where it leads is not.
+        300..400 => (Kind::PageTokenRejected, "it leads elsewhere: a proxy or a portal?"),
+        400..500 => (Kind::PageTokenRejected, ""),
         _ => (Kind::Transient { retry_after }, ""),
     };
     let why = if why.is_empty() { String::new() } else { format!(" ({why})") };

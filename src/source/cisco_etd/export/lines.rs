@@ -44,11 +44,11 @@ pub(crate) enum Broken {
 }
 
 impl Broken {
-    /// A page in a file's place will go away; another try at a broken file may be as well, and may
-    /// not.
+    /// A page in a file's place is what the link leads to now; another try at a broken file may be
+    /// as well, and may not.
     pub(crate) fn fault(&self, file: &str) -> Fault {
         let kind = match self {
-            Self::Markup => Kind::Transient { retry_after: None },
+            Self::Markup => Kind::PageTokenRejected,
             Self::Gzip(_) | Self::CutShort => Kind::Refused,
         };
         Fault::new(kind, format!("the log export's file {}: {self}", excerpt(file)))

@@ -120,9 +120,14 @@ async fn what_is_no_file_is_a_fault_that_does_not_tell_the_signature() {
             "has expired",
         ),
         (ResponseTemplate::new(403), Kind::PageTokenRejected, "no longer good"),
+        (
+            ResponseTemplate::new(302).insert_header("location", "https://h/?s3cret"),
+            Kind::PageTokenRejected,
+            "answered 302 (it leads elsewhere",
+        ),
         (ResponseTemplate::new(404), Kind::Refused, "not there"),
         (ResponseTemplate::new(503), transient, "answered 503"),
-        (file(page), transient, "a web page came in its place"),
+        (file(page), Kind::PageTokenRejected, "a web page came in its place"),
         (file("{\"a\":1}\n{\"b"), Kind::Refused, "ends in the middle of a line"),
         (file(broken), Kind::Refused, "its gzip is broken"),
     ];
