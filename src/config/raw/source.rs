@@ -99,8 +99,8 @@ section! {
         filter: FilterKeys,
         /// Whether once a day what was collected is compared with the vendor's own counts.
         reconcile: bool = true,
-        /// Whether the account's log export is read, too: later changes of messages for one call an
-        /// hour, and the stream `audit`. While it tells of every change, only the last resweep is
+        /// Whether the account's log export is read, too: later changes of messages for two calls
+        /// an hour, and the stream `audit`. While it tells of every change, only the last resweep is
         /// made. It must be switched on in the console under Administration > Business > Export Log
         /// Preferences. The ledger then remembers 90 days.
         log_export: bool = false,

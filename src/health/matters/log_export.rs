@@ -15,8 +15,8 @@ pub(super) fn matter(source: &config::Source, facts: &Facts) -> Option<Matter> {
     let name = &source.name;
     let (trouble, since) = facts.exports.get(name.as_str())?;
     let message = format!(
-        "The log export of the source {name} cannot be read: {trouble}. Until it can, changes of \
-         messages are found by resweeps."
+        "The log export of the source {name} cannot be read, or not all of it: {trouble}. Changes of \
+         messages that it does not tell of are found by resweeps meanwhile."
     );
     let kind = (Kind::LogExport, "not_read");
     let matter = Matter::new(name, "log_export", kind, Severity::Warning, message);
