@@ -11,9 +11,13 @@ pub(super) struct LogExportArgs {
     /// Which logs are switched on in the console: message, audit
     #[arg(long, value_delimiter = ',', default_value = "message,audit", value_name = "TYPE")]
     log_types: Vec<LogType>,
-    /// What is wrong with some files of the log export: broken_gzip, half_line, long_line, html,
-    /// expired, gone
-    #[arg(long, value_delimiter = ',', value_name = "KIND")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        value_name = "KIND",
+        help = "What is wrong with some files of the log export: broken_gzip, half_line, \
+                long_line, html, expired, gone"
+    )]
     log_spoils: Vec<SpoilKind>,
     /// One in so many files
     #[arg(long, default_value_t = 5, value_name = "N")]
