@@ -8,7 +8,6 @@ use postrider::{
     clock::{Clock, ManualClock},
     collect::{Collector, Memory, budget},
     config::{self, load},
-    domain::slice::Pass,
     estimate::{self, Volume, What},
     schedule::Activation,
     simulator::{Options, Simulation},
@@ -133,13 +132,6 @@ async fn etd_day(messages: u32, begin: Timestamp, every: Duration, extra: &str) 
     run.day(begin, every).await;
     assert!(plan.of(What::Resweep).1 > 0);
     let counted = counted() - before;
-    println!("{:?} {:?}", plan.lines, simulation.stats().etd.calls);
-    for pass in [Pass::Live, Pass::Resweep] {
-        println!(
-            "{pass:?} {:?}",
-            run.collector.store.calls_of(&config.name, &postrider::store::budget::day(begin), pass)
-        );
-    }
     assert_near(extra.lines().next().unwrap(), plan.calls, counted);
     [plan.calls, counted]
 }
