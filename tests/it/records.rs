@@ -44,7 +44,7 @@ pub(crate) fn health(home: &Home) -> Vec<Value> {
 
 /// The lines that are written to their end.
 fn all_lines(text: &str) -> Vec<Line> {
-    let text = text.rfind('\n').map_or("", |end| &text[..end]);
+    let text = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines = text.lines().map(|line| {
         let json =
             serde_json::from_str(&whole(line)).unwrap_or_else(|error| panic!("{error}: {line}"));
