@@ -120,10 +120,7 @@ async fn a_broken_file_beside_one_that_is_refused_does_not_spend_the_days_calls(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rubbish_is_counted_and_not_told_line_by_line() {
     let files: Files = |_| {
-        let mut text = "\u{feff}".to_owned();
-        for line in 0..3_000 {
-            text += &format!("rubbish {line}\r\n");
-        }
+        let text = "\u{feff}".to_owned() + &"rubbish\r\n".repeat(3_000);
         response("", (text + &update(1) + "\n\n" + &update(1)).as_bytes())
     };
     let vendor = vendor(&["a", "empty"], files, Arc::default(), false).await;
