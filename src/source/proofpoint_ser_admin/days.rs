@@ -16,11 +16,14 @@ use super::{
 };
 use crate::{
     domain::{
-        record::Record,
+        record::{Record, RelayUser},
         slice::{Interval, Stream},
     },
     fault::{Fault, Kind},
-    source::{Limits, Page, Query, Source, text::few},
+    source::{
+        Limits, Page, Query, Source,
+        text::{excerpt, few},
+    },
 };
 
 /// As the vendor's community asks.
@@ -37,11 +40,18 @@ impl DayReports {
         let days = Days::of(query.interval);
         let sheet = cursor.sheet(query.page_size);
         let ask = cursor.ask(days, query.page_size).ok_or_else(rejected)?;
-        let mut answered = self.0.ask(&ask).await?;
+        let (report, user) = (cursor.report(), cursor.user());
+        let answered = match &user {
+            Some(user) => match self.0.find(&ask).await? {
+                Some(answered) => answered,
+                None => return Ok(gone(cursor, sheet, user)),
+            },
+            None => self.0.ask(&ask).await?,
+        };
+        let mut answered = answered;
         let mut page = Page { server_time: answered.server_time, ..Page::default() };
         page.room = answered.room.take();
         let envelope = answered.open()?;
-        let report = cursor.report();
         let paged = !matches!(
             report,
             Report::TrafficSummary | Report::MessageTrend | Report::DataTrend | Report::Overview
@@ -51,7 +61,6 @@ impl DayReports {
         } else {
             false
         };
-        let user = cursor.user();
         let place = Place { report, days, user: user.as_ref() };
         let rows = report::read(&envelope.rows, place, &mut page.warnings);
         (page.records, page.unread) = (rows.records, rows.unread);
@@ -80,6 +89,20 @@ impl DayReports {
         page.records.extend(records);
         Ok(())
     }
+}
+
+/// The list of failing relay users has this one, whom the vendor does not know: removed since. What
+/// its report would have had is not gone for that.
+fn gone(cursor: Cursor, sheet: Sheet, user: &RelayUser) -> Page {
+    let name = user.name.as_ref().unwrap_or(&user.id);
+    let report = cursor.report().name();
+    let warning = format!(
+        "{report} of the relay user {}: the vendor knows no such relay user and the report is left \
+         out",
+        excerpt(name)
+    );
+    let next = cursor.after(sheet, false, Vec::new(), true).map(|next| next.text());
+    Page { next, unread: 1, warnings: vec![warning], ..Page::default() }
 }
 
 /// The reports to ask for of the relay users on a page.
@@ -124,6 +147,10 @@ impl Source for DayReports {
             None => Cursor::first(),
             Some(text) => Cursor::read(text).ok_or_else(rejected)?,
         };
+        // Where the day stood before somebody wrote `failures = false`.
+        if !self.0.config.failures && cursor.report().stream() == Stream::Failures {
+            return Ok(Page::default());
+        }
         let (mut warnings, mut unread) = (Vec::new(), 0);
         loop {
             let is_last_of_usage = cursor.report() == Report::DataTrend;

@@ -32,13 +32,24 @@ fn updated(slice: Interval) -> Option<Days> {
     (!is_first_of_day).then(|| Days::of(slice))
 }
 
+/// What is found of a row's relay user.
+enum Found {
+    Details(Option<Box<RawValue>>),
+    /// It was in the list, and is no longer.
+    Removed,
+}
+
 impl RelayUsers {
-    /// Reads a row's details. Who was removed meanwhile has none.
-    async fn details(&self, id: &UserId) -> Result<Option<Box<RawValue>>, Fault> {
-        let found = self.0.find(&Ask::RelayUser(id.clone())).await?;
-        let Some(answered) = found else { return Ok(None) };
-        let envelope = answered.open()?;
-        Ok(envelope.rows.first().map(|details| (*details).to_owned()))
+    /// Reads a row's details. Where there are none, the list says whether the relay user was removed
+    /// meanwhile: its row alone would be told as a change of all that it lacks.
+    async fn details(&self, id: &UserId) -> Result<Found, Fault> {
+        if let Some(answered) = self.0.find(&Ask::RelayUser(id.clone())).await? {
+            let envelope = answered.open()?;
+            return Ok(Found::Details(envelope.rows.first().map(|row| (*row).to_owned())));
+        }
+        let listed = self.0.ask(&Ask::ListedRelayUser(id.clone())).await?;
+        let is_removed = listed.open()?.rows.is_empty();
+        Ok(if is_removed { Found::Removed } else { Found::Details(None) })
     }
 }
 
@@ -77,7 +88,13 @@ impl Source for RelayUsers {
         page.unread += u64::from(!goes_on && envelope.is_short(sheet));
         for row in &envelope.rows {
             let details = match relay_user::id(row) {
-                Some(id) => self.details(&id).await?,
+                Some(id) => match self.details(&id).await? {
+                    Found::Details(details) => details,
+                    Found::Removed => {
+                        page.warnings.push(format!("the relay user {id} was removed meanwhile"));
+                        continue;
+                    }
+                },
                 None => None,
             };
             if let Some(record) = relay_user::read(row, details.as_deref(), &mut page.warnings) {

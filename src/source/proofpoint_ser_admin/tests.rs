@@ -142,19 +142,69 @@ async fn the_overview_comes_with_the_day_that_has_just_ended() {
     assert_eq!(ids, ["data_trend/2026-11-20", "overview/2026-11-21"]);
 }
 
+/// At the reports of one relay user, then the list goes on.
+const RECIPIENTS: &str = r#"{"at":{"recipients":["b30904d5-575e-503d-be50-f1893763626e","sap"]},"list":2}"#;
+
+#[tokio::test]
+async fn a_failing_user_that_is_gone_holds_up_no_day() {
+    let gone = answer(404, r#"{"message":"no such relay user"}"#);
+    let bench = bench(vec![gone, empty_page(2)]).await;
+    let query = Query { page_token: Some(RECIPIENTS.to_owned()), ..day() };
+    let page = bench.admin.days().fetch(&query).await.unwrap();
+    assert_eq!((&page.next, page.unread), (&None, 1), "nothing is concluded from what is missing");
+    assert!(page.warnings[0].contains("delivery_failures of the relay user sap"), "{page:?}");
+    // A wrong address would be told by the list, and a web page is no word of the API's.
+    let bench = self::bench(vec![answer(404, "<html>")]).await;
+    let fault = bench.admin.days().fetch(&query).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::Transient { retry_after: None });
+}
+
+#[tokio::test]
+async fn a_day_that_stood_at_failures_ends_where_they_are_no_longer_wanted() {
+    let mut bench = bench(Vec::new()).await;
+    Arc::get_mut(&mut bench.admin.0).unwrap().config.failures = false;
+    for at in [r#"{"at":"users"}"#, RECIPIENTS] {
+        let query = Query { page_token: Some(at.to_owned()), ..day() };
+        let page = bench.admin.days().fetch(&query).await.unwrap();
+        assert_eq!((page.next, page.received, page.records.len()), (None, 0, 0), "{at}");
+    }
+    assert_eq!(bench.vendor.requests().await.len(), 0);
+}
+
 #[tokio::test]
 async fn relay_users_come_with_their_details() {
-    let bench =
-        bench(vec![file("relay_users"), file("relay_user_detail"), answer(404, "{}")]).await;
+    let (list, details) = (file("relay_users"), file("relay_user_detail"));
+    let still = list.clone();
+    let bench = bench(vec![list, details, answer(404, "{}"), still]).await;
     let users = bench.admin.relay_users().unwrap();
     let pages = whole(&users, &query("2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z", 25)).await;
     assert_eq!((pages.len(), pages[0].records.len()), (1, 2));
     assert!(pages[0].records[0].json.contains("somethingNew"));
-    assert!(pages[0].records[1].json.contains("\"expired\""), "removed meanwhile");
+    assert!(pages[0].records[1].json.contains("\"expired\""), "there, but without details");
     let requests = bench.vendor.requests().await;
     let asked = requests[0].url.query().unwrap();
     assert!(asked.starts_with("updated_date%5Bgte%5D=2026-11-20&"), "{asked}");
     assert!(requests.iter().all(|request| request.method.as_str() == "GET"));
+}
+
+#[tokio::test]
+async fn a_relay_user_that_is_deleted_meanwhile_is_not_told_as_changed() {
+    let nobody = answer(200, r#"{"data":[],"metadata":{"totalCount":0}}"#);
+    let bench = bench(vec![
+        file("relay_users"),
+        file("relay_user_detail"),
+        answer(404, "{}"),
+        nobody,
+    ])
+    .await;
+    let users = bench.admin.relay_users().unwrap();
+    let pages = whole(&users, &query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 25)).await;
+    let page = &pages[0];
+    assert_eq!((page.records.len(), page.received, page.unread), (1, 2, 0));
+    assert_eq!(page.warnings.len(), 1, "{:?}", page.warnings);
+    let requests = bench.vendor.requests().await;
+    let asked = requests[3].url.query().unwrap();
+    assert!(asked.starts_with("relay_user_id="), "{asked}");
 }
 
 #[tokio::test]
