@@ -50,6 +50,7 @@ impl<S: Source> Collector<S> {
             collected_at: now,
         };
         let alone = self.memory.diffing.lock().await;
+        self.tell_apart(&mut page, slice).await?;
         let mut absent = self.absent(&page, slice, &then).await?;
         if absent.doubtful() > 0 && slice.doubted == 0 {
             warn!(rows = absent.doubtful(), "nothing came where rows were; asking once more");
