@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use tracing::warn;
+use tracing::debug;
 
 use super::{collector::Collector, diff};
 use crate::{
@@ -55,7 +55,7 @@ impl<S: Source> Collector<S> {
             }
         }
         if twins > 0 {
-            warn!("rows of one key on two pages; all are kept");
+            debug!("rows of one key on two pages; all are kept");
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use super::{
     account::Account,
     ask::{Ask, Days, Sheet},
     cursor::Cursor,
+    envelope::SHORT,
     overview,
     report::{self, Place, Report},
 };
@@ -66,13 +67,18 @@ impl DayReports {
         (page.records, page.unread) = (rows.records, rows.unread);
         page.received = envelope.rows.len() as u64;
         // What it keeps back may be what seems to be missing.
-        page.unread += u64::from(paged && !goes_on && envelope.is_short(sheet));
+        if paged && !goes_on && envelope.is_short(sheet) {
+            page.unread += 1;
+            page.warnings.push(format!("{}: {SHORT}", ask.request().name()));
+        }
+        page.unread += u64::from(cursor.has_moved(envelope.items));
         let failing = match report {
             Report::FailingUsers => failing(&page.records, &mut page.warnings),
             _ => Vec::new(),
         };
-        page.next =
-            cursor.after(sheet, goes_on, failing, self.0.config.failures).map(|next| next.text());
+        let end = (goes_on, envelope.items);
+        let next = cursor.after(sheet, end, failing, self.0.config.failures);
+        page.next = next.map(|next| next.text());
         Ok(page)
     }
 
@@ -101,7 +107,7 @@ fn gone(cursor: Cursor, sheet: Sheet, user: &RelayUser) -> Page {
          out",
         excerpt(name)
     );
-    let next = cursor.after(sheet, false, Vec::new(), true).map(|next| next.text());
+    let next = cursor.after(sheet, (false, None), Vec::new(), true).map(|next| next.text());
     Page { next, unread: 1, warnings: vec![warning], ..Page::default() }
 }
 

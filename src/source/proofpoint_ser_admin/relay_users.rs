@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     account::Account,
     ask::{Ask, Days, Sheet, UserId},
+    envelope::SHORT,
     relay_user,
 };
 use crate::{
@@ -30,6 +31,14 @@ pub struct RelayUsers(pub(super) Arc<Account>);
 fn updated(slice: Interval) -> Option<Days> {
     let is_first_of_day = slice.start().as_second().rem_euclid(86_400) == 0;
     (!is_first_of_day).then(|| Days::of(slice))
+}
+
+/// Where the list stands: rows that were read, and how many there were, `25/60`.
+fn position(text: &str) -> Option<(u64, Option<u64>)> {
+    match text.split_once('/') {
+        Some((read, total)) => Some((read.parse().ok()?, Some(total.parse().ok()?))),
+        None => Some((text.parse().ok()?, None)),
+    }
 }
 
 /// What is found of a row's relay user.
@@ -71,9 +80,9 @@ impl Source for RelayUsers {
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
-        let skip: u64 = match &query.page_token {
-            None => 0,
-            Some(text) => text.parse().map_err(|_| {
+        let (skip, total) = match &query.page_token {
+            None => (0, None),
+            Some(text) => position(text).ok_or_else(|| {
                 Fault::new(Kind::PageTokenRejected, "this version cannot read where the list stood")
             })?,
         };
@@ -85,7 +94,12 @@ impl Source for RelayUsers {
         let goes_on = envelope.goes_on(sheet).map_err(|oddity| list.odd(oddity))?;
         page.received = envelope.rows.len() as u64;
         // What it keeps back may be what seems to be missing.
-        page.unread += u64::from(!goes_on && envelope.is_short(sheet));
+        if !goes_on && envelope.is_short(sheet) {
+            page.unread += 1;
+            page.warnings.push(format!("relay users: {SHORT}"));
+        }
+        // Who came or went meanwhile has moved others, and one may have been skipped.
+        page.unread += u64::from(total.zip(envelope.items).is_some_and(|(was, is)| was != is));
         for row in &envelope.rows {
             let details = match relay_user::id(row) {
                 Some(id) => match self.details(&id).await? {
@@ -105,7 +119,9 @@ impl Source for RelayUsers {
                 page.warnings.push(format!("not a relay user and not collected: {text}"));
             }
         }
-        page.next = goes_on.then(|| (sheet.number * u64::from(size)).to_string());
+        let read = sheet.number * u64::from(size);
+        let items = envelope.items.map(|items| format!("/{items}")).unwrap_or_default();
+        page.next = goes_on.then(|| format!("{read}{items}"));
         few(&mut page.warnings);
         Ok(page)
     }

@@ -129,9 +129,8 @@ pub(super) fn follow_ups(record: &Record) -> Option<(UserId, Vec<Report>)> {
     let Facts::Report { user: Some(user), counters, .. } = &record.facts else { return None };
     let count = |name: &str| counters.status.get(name).copied();
     let failed = count("totalFailedMessages").is_none_or(|failed| failed > 0);
-    let any = |names: &[&str]| {
-        names.iter().any(|name| count(name).map_or(failed, |count| count > 0))
-    };
+    let any =
+        |names: &[&str]| names.iter().any(|name| count(name).map_or(failed, |count| count > 0));
     let wanted = [
         (Report::Recipients, any(&["deliveryFailureMessages"])),
         (Report::Violations, any(&["policyViolationMessages"])),

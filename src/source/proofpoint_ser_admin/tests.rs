@@ -143,7 +143,8 @@ async fn the_overview_comes_with_the_day_that_has_just_ended() {
 }
 
 /// At the reports of one relay user, then the list goes on.
-const RECIPIENTS: &str = r#"{"at":{"recipients":["b30904d5-575e-503d-be50-f1893763626e","sap"]},"list":2}"#;
+const RECIPIENTS: &str =
+    r#"{"at":{"recipients":["b30904d5-575e-503d-be50-f1893763626e","sap"]},"list":2}"#;
 
 #[tokio::test]
 async fn a_failing_user_that_is_gone_holds_up_no_day() {
@@ -187,16 +188,50 @@ async fn relay_users_come_with_their_details() {
     assert!(requests.iter().all(|request| request.method.as_str() == "GET"));
 }
 
+/// A page of two, of a list with so many rows.
+fn page_of(number: u32, rows: serde_json::Value, total: u32) -> ResponseTemplate {
+    let pagination = json!({ "currentPage": number, "totalPages": 2, "totalItemCount": total });
+    let body = json!({ "data": rows, "metadata": { "pagination": pagination } });
+    answer(200, &body.to_string())
+}
+
+#[tokio::test]
+async fn from_a_list_that_moved_while_it_was_read_nothing_is_concluded() {
+    let hour = query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 1);
+    for (now, unread) in [(2, 0), (1, 1)] {
+        // Without ids, so that no details are asked for.
+        let pages = [page_of(1, json!([{ "name": "a" }]), 2), {
+            page_of(2, json!([{ "name": "b" }]), now)
+        }];
+        let list = bench(pages.to_vec()).await;
+        let pages = whole(&list.admin.relay_users().unwrap(), &hour).await;
+        assert_eq!((pages.len(), pages[0].unread, pages[1].unread), (2, 0, unread));
+
+        let row = |count: u32| json!([{ "finalAction": "a", "finalRule": "b", "count": count }]);
+        let report = bench(vec![page_of(1, row(1), 2), page_of(2, row(2), now)]).await;
+        let at = RECIPIENTS.replace("recipients", "filtered").replace(",\"list\":2", "");
+        let query = Query { page_token: Some(at), page_size: 1, ..day() };
+        let pages = whole(&report.admin.days(), &query).await;
+        assert_eq!((pages.len(), pages[0].unread, pages[1].unread), (2, 0, unread));
+    }
+}
+
+#[tokio::test]
+async fn fewer_rows_than_the_answer_counts_are_told() {
+    let body = json!({ "data": [{ "name": "a" }], "metadata": { "totalCount": "7" } }).to_string();
+    let hour = query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 25);
+    let bench = bench(vec![answer(200, &body)]).await;
+    let pages = whole(&bench.admin.relay_users().unwrap(), &hour).await;
+    assert_eq!((pages.len(), pages[0].unread), (1, 1));
+    assert!(pages[0].warnings[0].contains("fewer rows"), "{:?}", pages[0].warnings);
+}
+
 #[tokio::test]
 async fn a_relay_user_that_is_deleted_meanwhile_is_not_told_as_changed() {
     let nobody = answer(200, r#"{"data":[],"metadata":{"totalCount":0}}"#);
-    let bench = bench(vec![
-        file("relay_users"),
-        file("relay_user_detail"),
-        answer(404, "{}"),
-        nobody,
-    ])
-    .await;
+    let bench =
+        bench(vec![file("relay_users"), file("relay_user_detail"), answer(404, "{}"), nobody])
+            .await;
     let users = bench.admin.relay_users().unwrap();
     let pages = whole(&users, &query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 25)).await;
     let page = &pages[0];
