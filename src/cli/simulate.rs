@@ -1,7 +1,6 @@
 //! `postrider simulate`: the vendors and SIEMs alone, to try things against.
 
 use std::{
-    fmt::Write as _,
     io,
     net::{IpAddr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
@@ -24,6 +23,7 @@ use crate::{
     },
 };
 
+mod configuration;
 mod hec;
 mod log_export;
 
@@ -97,6 +97,9 @@ pub struct Args {
     hec: hec::HecArgs,
     #[command(flatten)]
     log_export: log_export::LogExportArgs,
+    /// The configuration reads SER's Admin API, too
+    #[arg(long)]
+    ser_admin: bool,
     /// The syslog receiver closes a connection after N messages
     #[arg(long, default_value_t = 0, value_name = "N")]
     syslog_close_every: u64,
@@ -235,83 +238,6 @@ impl Args {
             },
         }
     }
-
-    /// A configuration that collects from these servers and delivers to them.
-    fn config(&self, simulation: &Simulation, admin: SocketAddr) -> anyhow::Result<String> {
-        let options = self.options();
-        let hours = self.days.map_or(self.hours, |days| days.saturating_mul(24)).max(1);
-        // The range began before this was written: what is asked for must reach behind it.
-        let start = format!("{}m", u64::from(hours) * 60 + 10);
-        let lag = format!("{}s", self.now_margin + 60);
-        let quote = |text: &str| toml::Value::from(text).to_string();
-        let mut config = String::new();
-        let state = quote(&self.state.display().to_string());
-        write!(config, "[state]\ndirectory = {state}\n\n[admin]\nlisten = \"{admin}\"\n")?;
-        let etd = &options.etd;
-        write!(
-            config,
-            "\n[sources.etd-sim]\ntype = \"cisco_etd\"\nbase_url = {}\nclient_id = {}\n\
-             client_secret = {}\n",
-            quote(&simulation.etd_url),
-            quote(&etd.client_id),
-            quote(&etd.client_secret),
-        )?;
-        if let Some(key) = &etd.api_key {
-            writeln!(config, "api_key = {}", quote(key))?;
-        }
-        // The configuration takes whole numbers: a slow rate is told by the minute.
-        let (rate, burst) = match etd.limits.per_second {
-            None => ("per_second = 1000".to_owned(), 1_000),
-            Some(Rate { rate, burst }) if rate.fract() == 0.0 => {
-                (format!("per_second = {rate}"), burst)
-            }
-            Some(Rate { rate, burst }) => {
-                (format!("per_minute = {}", (rate * 60.0).floor().max(1.0)), burst)
-            }
-        };
-        let per_day = etd.limits.per_day.unwrap_or(100_000_000);
-        write!(
-            config,
-            "schedule = {{ every = \"5s\" }}\nstart = \"{start}\"\nlag = \"{lag}\"\n\
-             slice = \"1h\"\n\
-             rate_limit = {{ {rate}, burst = {burst}, per_day = {per_day} }}\n{}",
-            self.log_export.line()
-        )?;
-        let ser = &options.ser;
-        let per_minute = ser.limits.per_minute.unwrap_or(60_000);
-        write!(
-            config,
-            "\n[sources.ser-sim]\ntype = \"proofpoint_ser\"\nbase_url = {url}\n\
-             token_url = {}\nclient_id = {}\nclient_secret = {}\nschedule = {{ every = \"10s\" }}\n\
-             start = \"{start}\"\nlag = \"1m\"\nslice = \"1h\"\n\
-             rate_limit = {{ per_minute = {per_minute}, burst = 50 }}\n",
-            quote(&format!("{}/v1/token", simulation.ser_url)),
-            quote(&ser.client_id),
-            quote(&ser.client_secret),
-            url = quote(&simulation.ser_url),
-        )?;
-        write!(
-            config,
-            "\n[sinks.splunk-sim]\ntype = \"splunk_hec\"\nendpoints = [{}]\ntoken = {}\n\
-             index = \"email\"\nacknowledgements = \"auto\"\n",
-            quote(&simulation.hec_url),
-            quote(&options.hec.token),
-        )?;
-        if self.with_syslog {
-            write!(
-                config,
-                "\n[sinks.syslog-sim]\ntype = \"syslog\"\naddress = {}\ntransport = \"tcp\"\n\
-                 framing = \"octet_counting\"\nheader = \"rfc5424\"\npayload = \"json\"\n\
-                 max_message = \"64KiB\"\n",
-                quote(&simulation.syslog_addr.to_string()),
-            )?;
-        }
-        if let Some(path) = &self.with_file {
-            let path = quote(&path.display().to_string());
-            write!(config, "\n[sinks.file-sim]\ntype = \"file\"\npath = {path}\n")?;
-        }
-        Ok(config)
-    }
 }
 
 #[cfg(test)]
@@ -339,6 +265,8 @@ mod tests {
             "out \"x\".jsonl",
             "--hec-ack",
             "--limits",
+            "--log-export",
+            "--ser-admin",
             "--fault-kinds",
             "reset,html",
             "--faults",
@@ -356,6 +284,9 @@ mod tests {
             config["sources"]["etd-sim"]["rate_limit"]["per_day"].as_integer(),
             Some(10_000)
         );
+        assert_eq!(config["sources"]["etd-sim"]["log_export"].as_bool(), Some(true));
+        let ser_admin = &config["sources"]["ser-admin-sim"];
+        assert_eq!(ser_admin["reporting_url"].as_str(), Some(&*simulation.ser_url));
         assert_eq!(config["sinks"]["file-sim"]["path"].as_str(), Some("out \"x\".jsonl"));
         let syslog = simulation.syslog_addr.to_string();
         assert_eq!(config["sinks"]["syslog-sim"]["address"].as_str(), Some(&*syslog));

@@ -262,7 +262,7 @@ async fn an_address_in_use_is_no_reason_not_to_collect() {
     std::fs::write(home.path("postrider.toml"), config).unwrap();
     let process = home.start(&["run"]);
     home.logged("cannot be listened on").await;
-    until("all", || (crate::records::lines(&home).len() >= 20).then_some(())).await;
+    until("all", || (crate::records::so_far(&home) >= 20).then_some(())).await;
     process.signal("TERM");
     assert_eq!(process.ended().await, Some(0));
 }

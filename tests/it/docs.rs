@@ -98,4 +98,10 @@ async fn elastic_s_templates_are_json_and_map_members_that_events_have() {
     for member in mapped.unwrap().keys() {
         assert!(names.contains(member.as_str()), "no event has postrider.{member}");
     }
+    // A vendor's record is under its own name.
+    let properties = templates.iter().find_map(|it| it.pointer("/template/mappings/properties"));
+    for vendor in sent.iter().filter_map(|event| event.fields.get("postrider.vendor")) {
+        let vendor = if vendor[0] == "postrider" { "health" } else { &vendor[0] };
+        assert_eq!(properties.unwrap()[vendor]["type"], "flattened", "{vendor}");
+    }
 }

@@ -24,22 +24,27 @@ impl Line {
     }
 }
 
-/// The vendors' records in the file sink.
+/// The vendors' records in the file sink, which nobody writes any more.
 pub(crate) fn lines(home: &Home) -> Vec<Line> {
-    let lines = all_lines(home).into_iter();
-    lines.filter(|line| line.stream() != "health").collect()
+    let text = home.read("events.jsonl");
+    assert!(text.is_empty() || text.ends_with('\n'), "a torn last line: {:?}", text.len());
+    all_lines(&text).into_iter().filter(|line| line.stream() != "health").collect()
 }
 
-/// The health events in the file sink.
+/// How many of the vendors' records the file sink has so far.
+pub(crate) fn so_far(home: &Home) -> usize {
+    all_lines(&home.read("events.jsonl")).iter().filter(|line| line.stream() != "health").count()
+}
+
+/// The health events that the file sink has so far.
 pub(crate) fn health(home: &Home) -> Vec<Value> {
-    let lines = all_lines(home).into_iter();
+    let lines = all_lines(&home.read("events.jsonl")).into_iter();
     lines.filter(|line| line.stream() == "health").map(|line| line.json).collect()
 }
 
-/// All lines of the file sink, each of which must be whole.
-fn all_lines(home: &Home) -> Vec<Line> {
-    let text = home.read("events.jsonl");
-    assert!(text.is_empty() || text.ends_with('\n'), "a torn last line: {:?}", text.len());
+/// The lines that are written to their end.
+fn all_lines(text: &str) -> Vec<Line> {
+    let text = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let lines = text.lines().map(|line| {
         let json =
             serde_json::from_str(&whole(line)).unwrap_or_else(|error| panic!("{error}: {line}"));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     harness::{Home, etd, plain, simulate, until},
-    records::lines,
+    records::{lines, so_far},
 };
 
 #[expect(clippy::disallowed_methods, reason = "what other programs may do to the store's file")]
@@ -42,7 +42,7 @@ async fn a_second_process_on_the_same_store_is_refused_and_a_killed_one_leaves_n
     let home = Home::new();
     home.configure(&[etd(&simulation.etd_url, ""), home.file_sink()]);
     let process = home.start(&["run"]);
-    until("lines", || (lines(&home).len() == 100).then_some(())).await;
+    until("lines", || (so_far(&home) == 100).then_some(())).await;
     let pid = process.pid();
     for command in ["run", "once"] {
         let ended = home.run(&[command]).await;
@@ -149,7 +149,7 @@ async fn whoever_stops_leaves_no_delivered_mail_in_the_log() {
         std::fs::metadata(home.path("state/postrider.db-wal")).map_or(0, |log| log.len())
     };
     let process = home.start(&["run"]);
-    until("lines", || (lines(&home).len() == 300).then_some(())).await;
+    until("lines", || (so_far(&home) == 300).then_some(())).await;
     process.signal("TERM");
     assert_eq!(process.ended().await, Some(0));
     assert_eq!(log(&home), 0);

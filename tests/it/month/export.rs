@@ -65,12 +65,13 @@ fn changes(of: &BTreeMap<Uuid, Timestamp>, rng: &mut StdRng) -> Vec<(Timestamp, 
             }
         }
     }
-    for n in 0..60_u64 {
+    for n in 0..70_u64 {
         let minutes = [40, 200, 30 * 60, 6 * 24 * 60][usize::try_from(n % 4).unwrap()];
         let ago = Duration::from_mins(minutes);
         let late = Mutation { ago, ..Mutation::some(MutationKind::LateArrival, 1) };
         planned.push((begin() + hours(150 + n * 8), late));
     }
+    planned.retain(|(at, _)| *at < begin() + hours(31 * 24));
     planned.sort_by_key(|(at, _)| *at);
     planned
 }
@@ -90,21 +91,54 @@ fn state(event: &Event) -> [String; 4] {
     ]
 }
 
-/// The last verdict and folder of each message by the export's own lines.
-fn told(simulation: &Simulation, to: Timestamp) -> BTreeMap<String, [Option<String>; 2]> {
-    let mut told: BTreeMap<String, [Option<String>; 2]> = BTreeMap::new();
+/// A change by the export's own lines.
+struct Line {
+    member: &'static str,
+    /// Whole seconds.
+    at: i64,
+    word: String,
+}
+
+/// The verdict changes and remediations of each message, in the order of time.
+fn told(simulation: &Simulation, to: Timestamp) -> BTreeMap<String, Vec<Line>> {
+    let mut told: BTreeMap<String, Vec<Line>> = BTreeMap::new();
     for line in simulation.exported("message", [begin(), to]) {
         let message = &line["message"];
         if message["eventType"] != "update" {
             continue;
         }
-        let last = told.entry(message["id"].as_str().unwrap().to_owned()).or_default();
-        for (last, path) in last.iter_mut().zip([["verdict", "verdict"], ["action", "folder"]]) {
-            let word: &Value = &message[path[0]][path[1]];
-            *last = word.as_str().map(str::to_owned).or(last.take());
+        let lines = told.entry(message["id"].as_str().unwrap().to_owned()).or_default();
+        for (member, word) in [("verdict", "verdict"), ("action", "folder")] {
+            if let Some(word) = message[member][word].as_str().map(str::to_owned) {
+                let at = second(&message[member]["timestamp"]).unwrap();
+                lines.push(Line { member, at, word });
+            }
         }
     }
+    for lines in told.values_mut() {
+        lines.sort_by_key(|line| line.at);
+    }
     told
+}
+
+fn second(time: &Value) -> Option<i64> {
+    time.as_str()?.parse().ok().map(Timestamp::as_second)
+}
+
+/// Whether one event brought the change as new, and one only; `false` where a later one was seen first,
+/// which only a reading can, and the export's files themselves where one is `missing`.
+fn arrived(line: &Line, events: &[&Event], missing: bool) -> bool {
+    let times = events.iter().map(|event| second(&event.json[line.member]["timestamp"]));
+    let mut times: Vec<Option<i64>> = times.collect();
+    times.dedup();
+    let times_brought = times.iter().filter(|at| **at == Some(line.at)).count();
+    assert!(times_brought <= 1, "{} more than once: {}", line.word, events[0].text);
+    let first = |event: &&&Event| second(&event.json[line.member]["timestamp"]) >= Some(line.at);
+    let by = events.iter().find(first).unwrap_or_else(|| panic!("never: {}", events[0].text));
+    if times_brought == 0 {
+        assert!(missing || by.json.get("update").is_none(), "overtaken: {}", by.text);
+    }
+    times_brought == 1
 }
 
 /// Messages that changed in an hour of which files are missing, when no resweep followed any more.
@@ -136,12 +170,13 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
     // Some files are never there: their changes are left to resweeps.
     let spoils = vec![Spoil { kind: SpoilKind::Gone, every: 40, times: 0 }];
     let log = LogExport { spoils, lines_a_file: 20, ..LogExport::default() };
-    let simulation = vendor(&clock, 1_200, 16, log).await;
+    let simulation = vendor(&clock, 2_250, 30, log).await;
     let deliveries = deliveries(&clock, &simulation);
     let planned = changes(&deliveries, &mut StdRng::seed_from_u64(seed));
     let mut month = month(seed, &clock, &simulation, "log_export = true").await;
     let mut coming = planned.iter().peekable();
-    let end = begin() + hours(38 * 24);
+    // What changed last, the last resweep sees.
+    let end = begin() + hours(39 * 24);
     let mut at = begin() + TICK;
     while at <= end {
         while let Some((when, mutation)) = coming.next_if(|(when, _)| *when <= at) {
@@ -153,7 +188,7 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
         if at.duration_since(begin()).as_secs() % 86_400 == 0 {
             month.drain().await;
         }
-        at += if at < begin() + hours(17 * 24) { TICK } else { hours(2) };
+        at += if at < begin() + hours(32 * 24) { TICK } else { hours(3) };
     }
     month.drain().await;
     assert!(coming.next().is_none());
@@ -175,6 +210,8 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
     println!("changes seen first by {first:?}; {} restarts", month.restarts);
     assert!(first["export"] > 200 && first["resweep"] > 3, "{first:?}");
     let lines = told(&simulation, end);
+    let (mut brought, mut overtaken) = (0, 0);
+    let export_hours = month.store().export_hours(stream).unwrap();
     let missed = missed(&month, stream, &simulation, &deliveries);
     for message in simulation.truth() {
         let id = message.id.to_string();
@@ -191,22 +228,24 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
                 pair[1].text
             );
         }
+        let lines = lines.get(&id).filter(|_| !missed.contains(&id));
+        let lines: &[Line] = lines.map_or(&[], Vec::as_slice);
+        for line in lines {
+            let asked = &export_hours[&line.at.div_euclid(3600)];
+            if arrived(line, &events, asked.gap.is_some()) {
+                brought += 1;
+            } else {
+                overtaken += 1;
+            }
+        }
         let last = state(events.last().unwrap());
-        if let Some([verdict, folder]) = lines.get(&id).filter(|_| !missed.contains(&id)) {
-            assert_eq!(
-                verdict.as_ref().unwrap_or(&last[0]),
-                &last[0],
-                "{}",
-                events.last().unwrap().text
-            );
-            assert_eq!(
-                folder.as_ref().unwrap_or(&last[2]),
-                &last[2],
-                "{}",
-                events.last().unwrap().text
-            );
+        for (member, is) in [("verdict", &last[0]), ("action", &last[2])] {
+            if let Some(line) = lines.iter().rfind(|line| line.member == member) {
+                assert_eq!(line.word, *is, "{}", events.last().unwrap().text);
+            }
         }
     }
+    println!("{brought} changes arrived once each; {overtaken} had changed again when first seen");
     assert!(records.is_empty(), "{:?}", records.keys());
     let audits = month.events.iter().filter(|event| event.text("stream") == "audit").count();
     let audited = simulation.exported("audit", [begin(), end]).len();
@@ -219,7 +258,7 @@ async fn every_change_arrives_once_whoever_saw_it_first() {
         assert_eq!(month.store().places(stream, &[&id]).unwrap()[0], [Key::at(*delivered, &id)]);
     }
     // All of it is read once more, and says nothing new: what is known is what the vendor has.
-    let whole = Interval::new(begin(), begin() + hours(17 * 24)).unwrap();
+    let whole = Interval::new(begin(), begin() + hours(31 * 24)).unwrap();
     let before = month.events.len();
     let (range, narrow) = (whole, Filter::default());
     let new = NewRequest { stream, range, narrow, resend: false };
