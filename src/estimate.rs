@@ -233,7 +233,7 @@ pub fn range(source: &config::Source, range: Interval, records_per_day: u64) -> 
 }
 
 /// What is due at first, with the relay users' first day, where the day has such.
-pub fn with_relay_users(source: &config::Source, due: Estimate, day: &DayPlan) -> Estimate {
+pub fn with_relay_users(source: &config::Source, due: &Estimate, day: &DayPlan) -> Estimate {
     let (slices, calls) = day.of(What::RelayUsers);
     let (slices, calls) = (due.slices + slices, due.calls + calls);
     let seconds_at_limit = seconds_at_limit(source, calls);

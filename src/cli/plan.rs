@@ -161,7 +161,7 @@ fn plan(
     };
     let due = due(source, store, now)?.map(|due| estimate::range(source, due, records));
     let due = match (due, is_first_run(store, source)?) {
-        (Some(due), true) => Some(estimate::with_relay_users(source, due, &day)),
+        (Some(due), true) => Some(estimate::with_relay_users(source, &due, &day)),
         (due, _) => due,
     };
     let backfill = range.map(|range| {

@@ -189,7 +189,7 @@ async fn relay_users_come_with_their_details() {
 }
 
 /// A page of two, of a list with so many rows.
-fn page_of(number: u32, rows: serde_json::Value, total: u32) -> ResponseTemplate {
+fn page_of(number: u32, rows: &serde_json::Value, total: u32) -> ResponseTemplate {
     let pagination = json!({ "currentPage": number, "totalPages": 2, "totalItemCount": total });
     let body = json!({ "data": rows, "metadata": { "pagination": pagination } });
     answer(200, &body.to_string())
@@ -200,15 +200,15 @@ async fn from_a_list_that_moved_while_it_was_read_nothing_is_concluded() {
     let hour = query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 1);
     for (now, unread) in [(2, 0), (1, 1)] {
         // Without ids, so that no details are asked for.
-        let pages = [page_of(1, json!([{ "name": "a" }]), 2), {
-            page_of(2, json!([{ "name": "b" }]), now)
+        let pages = [page_of(1, &json!([{ "name": "a" }]), 2), {
+            page_of(2, &json!([{ "name": "b" }]), now)
         }];
         let list = bench(pages.to_vec()).await;
         let pages = whole(&list.admin.relay_users().unwrap(), &hour).await;
         assert_eq!((pages.len(), pages[0].unread, pages[1].unread), (2, 0, unread));
 
         let row = |count: u32| json!([{ "finalAction": "a", "finalRule": "b", "count": count }]);
-        let report = bench(vec![page_of(1, row(1), 2), page_of(2, row(2), now)]).await;
+        let report = bench(vec![page_of(1, &row(1), 2), page_of(2, &row(2), now)]).await;
         let at = RECIPIENTS.replace("recipients", "filtered").replace(",\"list\":2", "");
         let query = Query { page_token: Some(at), page_size: 1, ..day() };
         let pages = whole(&report.admin.days(), &query).await;
