@@ -86,7 +86,11 @@ impl DayReports {
     async fn overview(&self, now: Timestamp, page: &mut Page) -> Result<(), Fault> {
         let today = super::ask::day(now);
         let days = Days { first: today, last: today };
-        let answered = self.0.ask(&Ask::Overview).await?;
+        let Some(answered) = self.0.find(&Ask::Overview).await? else {
+            let name = Ask::Overview.request().name();
+            page.warnings.push(format!("{name} answered 404: the licence is not told of"));
+            return Ok(());
+        };
         let envelope = answered.open()?;
         let place = Place { report: Report::Overview, days, user: None };
         let records = report::read(&envelope.rows, place, &mut page.warnings).records;

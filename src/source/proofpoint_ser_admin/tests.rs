@@ -134,12 +134,21 @@ async fn a_day_is_read_from_the_first_report_to_the_last() {
 
 #[tokio::test]
 async fn the_overview_comes_with_the_day_that_has_just_ended() {
-    let bench = bench(vec![file("data_trend"), file("overview_v2"), empty_page(1)]).await;
-    bench.clock.set(at("2026-11-21T02:00:00Z"));
+    let told = bench(vec![file("data_trend"), file("overview_v2"), empty_page(1)]).await;
+    told.clock.set(at("2026-11-21T02:00:00Z"));
     let token = r#"{"at":"data"}"#.to_owned();
-    let page = bench.admin.days().fetch(&Query { page_token: Some(token), ..day() }).await.unwrap();
+    let page = told.admin.days().fetch(&Query { page_token: Some(token), ..day() }).await.unwrap();
     let ids: Vec<&str> = page.records.iter().map(|record| record.id.as_str()).collect();
     assert_eq!(ids, ["data_trend/2026-11-20", "overview/2026-11-21"]);
+
+    // The reports do not depend on it.
+    let missing = bench(vec![file("data_trend"), answer(404, "{}")]).await;
+    missing.clock.set(at("2026-11-21T02:00:00Z"));
+    let token = Some(r#"{"at":"data"}"#.to_owned());
+    let page = missing.admin.days().fetch(&Query { page_token: token, ..day() }).await.unwrap();
+    assert_eq!((page.records.len(), page.usage.is_none(), page.unread), (1, true, 0));
+    let warning = page.warnings.last().unwrap();
+    assert!(warning.contains("/v2/usage/overview"), "{warning}");
 }
 
 /// At the reports of one relay user, then the list goes on.
