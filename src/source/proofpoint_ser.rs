@@ -74,7 +74,15 @@ impl ProofpointSer {
     }
 
     async fn bearer(&self, refused: Option<&Bearer>) -> Result<Bearer, Fault> {
-        self.tokens.get(self.clock.as_ref(), refused, self.request_token()).await
+        let account = token::Account {
+            http: &self.http,
+            url: &self.config.token_url,
+            client_id: &self.config.client_id,
+            client_secret: &self.config.client_secret,
+            pace: &self.pace,
+            clock: self.clock.as_ref(),
+        };
+        self.tokens.get(self.clock.as_ref(), refused, account.token()).await
     }
 
     /// Asks for a window. Both ends are always sent: without a start the vendor takes the whole

@@ -143,21 +143,7 @@ impl Store {
                 compared.at.as_millisecond()
             ])?;
             for interval in refetch {
-                rows::insert(
-                    tx,
-                    &rows::New {
-                        stream,
-                        pass: Pass::Resweep,
-                        after_ms: 0,
-                        request: None,
-                        narrow: None,
-                        interval,
-                        state: "open",
-                        page_size,
-                        not_before: 0,
-                        error: None,
-                    },
-                )?;
+                rows::insert(tx, &rows::New::open(stream, Pass::Resweep, interval, page_size))?;
             }
             Ok(())
         })

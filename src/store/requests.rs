@@ -174,16 +174,9 @@ impl Store {
                 return Ok(());
             };
             let open = |interval| rows::New {
-                stream,
-                pass: Pass::Backfill,
-                after_ms: 0,
                 request: Some(id),
                 narrow: narrow.as_deref(),
-                interval,
-                state: "open",
-                page_size,
-                not_before: 0,
-                error: None,
+                ..rows::New::open(stream, Pass::Backfill, interval, page_size)
             };
             if let Some(interval) = lost {
                 rows::insert(

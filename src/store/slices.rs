@@ -153,18 +153,7 @@ impl Store {
         slices: Vec<Interval>,
         page_size: u32,
     ) -> Result<(), StoreError> {
-        let live = move |interval| rows::New {
-            stream,
-            pass: Pass::Live,
-            after_ms: 0,
-            request: None,
-            narrow: None,
-            interval,
-            state: "open",
-            page_size,
-            not_before: 0,
-            error: None,
-        };
+        let live = move |interval| rows::New::open(stream, Pass::Live, interval, page_size);
         self.write("plan-live", move |tx| {
             if let Some(lost) = lost {
                 rows::insert(tx, &rows::New { error: Some(LOST), state: "lost", ..live(lost) })?;

@@ -2,7 +2,7 @@
 
 use super::{
     Field, Kind, all,
-    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, REVISION, SOURCE, TAGS, TIME},
+    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, RECORD_ID, REVISION, SOURCE, TAGS, TIME},
     derived, first,
 };
 
@@ -43,10 +43,7 @@ pub(super) const FIELDS: &[Field] = &[
         .custom("cs1", 4000)
         .leef("object")
         .cim("object_id"),
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    RECORD_ID,
     CHANGE,
     CHANGE_WORD,
     REVISION,

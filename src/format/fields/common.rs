@@ -23,6 +23,19 @@ pub(super) const CHANGE: Field =
         .leef("change")
         .cim("change");
 
+pub(super) const RECORD_ID: Field = first("recordId", &["postrider.record_id"])
+    .custom("cs5", 4000)
+    .leef("recordId")
+    .cim("record_id");
+
+pub(super) const fn number(name: &'static str, paths: &'static [&'static str]) -> Field {
+    first(name, paths).kind(Kind::Number)
+}
+
+/// Of a row: whether its counters have settled.
+pub(super) const FINAL: Field =
+    first("final", &["postrider.final"]).kind(Kind::Flag).custom("cs4", 4000).leef("final");
+
 pub(super) const CHANGE_WORD: Field =
     derived("changeWord", derived::change_word, "`postrider.change`").ecs("event.action");
 

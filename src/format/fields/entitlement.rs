@@ -2,7 +2,9 @@
 
 use super::{
     Field, Kind,
-    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, REVISION, SOURCE, TAGS, TIME},
+    common::{
+        CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, RECORD_ID, REVISION, SOURCE, TAGS, TIME, number,
+    },
     derived, first,
 };
 
@@ -53,15 +55,8 @@ pub(super) const FIELDS: &[Field] = &[
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    RECORD_ID,
     SOURCE,
     COLLECTED,
     TAGS,
 ];
-
-const fn number(name: &'static str, paths: &'static [&'static str]) -> Field {
-    first(name, paths).kind(Kind::Number)
-}

@@ -3,9 +3,11 @@
 
 use super::{
     Field, Kind,
-    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, REVISION, SOURCE, TAGS, TIME},
+    common::{
+        CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, FINAL, RECORD_ID, REVISION, SOURCE, TAGS, TIME,
+        number,
+    },
     derived, first,
-    usage::number,
 };
 
 pub(super) const FIELDS: &[Field] = &[
@@ -68,14 +70,11 @@ pub(super) const FIELDS: &[Field] = &[
         .custom("cs2", 4000)
         .leef("delta")
         .cim("messages, messages_failed, …"),
-    first("final", &["postrider.final"]).kind(Kind::Flag).custom("cs4", 4000).leef("final"),
+    FINAL,
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    RECORD_ID,
     SOURCE,
     COLLECTED,
     TAGS,

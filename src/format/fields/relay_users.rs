@@ -2,7 +2,7 @@
 
 use super::{
     Field, Kind, all,
-    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, REVISION, SOURCE, TAGS, TIME},
+    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, RECORD_ID, REVISION, SOURCE, TAGS, TIME},
     first,
 };
 
@@ -28,10 +28,7 @@ pub(super) const FIELDS: &[Field] = &[
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    RECORD_ID,
     SOURCE,
     COLLECTED,
     TAGS,

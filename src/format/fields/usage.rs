@@ -2,7 +2,10 @@
 
 use super::{
     Field, Kind,
-    common::{CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, REVISION, SOURCE, TAGS, TIME},
+    common::{
+        CHANGE, CHANGE_WORD, COLLECTED, EVENT_ID, FINAL, RECORD_ID, REVISION, SOURCE, TAGS, TIME,
+        number,
+    },
     derived, first,
 };
 
@@ -48,19 +51,12 @@ pub(super) const FIELDS: &[Field] = &[
         .custom("cs2", 4000)
         .leef("delta")
         .cim("messages, messages_delivered, …"),
-    first("final", &["postrider.final"]).kind(Kind::Flag).custom("cs4", 4000).leef("final"),
+    FINAL,
     CHANGE,
     CHANGE_WORD,
     REVISION,
-    first("recordId", &["postrider.record_id"])
-        .custom("cs5", 4000)
-        .leef("recordId")
-        .cim("record_id"),
+    RECORD_ID,
     SOURCE,
     COLLECTED,
     TAGS,
 ];
-
-pub(super) const fn number(name: &'static str, paths: &'static [&'static str]) -> Field {
-    first(name, paths).kind(Kind::Number)
-}

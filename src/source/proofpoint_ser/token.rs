@@ -5,15 +5,16 @@ use std::time::Duration;
 use reqwest::header::ACCEPT;
 use serde_json::value::RawValue;
 
-use super::{
-    ProofpointSer,
-    refusal::{self, Call},
-};
+use super::refusal::{self, Call};
 use crate::{
+    clock::Clock,
+    config::Secret,
     domain::fingerprint,
     fault::Fault,
+    http,
     source::{
         bearer::{self, Grant},
+        pace::Pace,
         text::{excerpt, member},
     },
 };
@@ -24,20 +25,29 @@ pub(in crate::source) const NAME: &str = "the token request";
 /// same service gives an hour to another product, so what it says counts first.
 const LIFE: Duration = Duration::from_secs(43_200);
 
-impl ProofpointSer {
+/// A customer's key and where tokens are given for it, to both of SER's APIs.
+pub(in crate::source) struct Account<'a> {
+    pub(in crate::source) http: &'a http::Client,
+    pub(in crate::source) url: &'a str,
+    pub(in crate::source) client_id: &'a str,
+    pub(in crate::source) client_secret: &'a Secret,
+    pub(in crate::source) pace: &'a Pace,
+    pub(in crate::source) clock: &'a dyn Clock,
+}
+
+impl Account<'_> {
     /// Asks for a token. The secret is read anew each time, so that a rotated one needs no restart.
-    pub(super) async fn request_token(&self) -> Result<Grant, Fault> {
-        let secret = bearer::read(&self.config.client_secret, "client_secret")?;
+    pub(in crate::source) async fn token(self) -> Result<Grant, Fault> {
+        let secret = bearer::read(self.client_secret, "client_secret")?;
         let form = [
             ("grant_type", "client_credentials"),
-            ("client_id", self.config.client_id.as_str()),
+            ("client_id", self.client_id),
             ("client_secret", secret.as_str()),
         ];
-        let request =
-            self.http.post(&self.config.token_url).header(ACCEPT, "application/json").form(&form);
+        let request = self.http.post(self.url).header(ACCEPT, "application/json").form(&form);
         let sent = bearer::sent(&request);
         self.pace.take().await;
-        let answer = bearer::ask(&self.http, request, NAME).await?;
+        let answer = bearer::ask(self.http, request, NAME).await?;
         let body = answer.redacted(&[sent.as_str(), secret.as_str()]);
         if answer.status != 200 {
             let retry_after = answer.retry_after(self.clock.now());
@@ -53,7 +63,7 @@ impl ProofpointSer {
     }
 }
 
-pub(in crate::source) fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
+pub(super) fn read(body: &str) -> Option<(zeroize::Zeroizing<String>, Duration)> {
     let body: &RawValue = serde_json::from_str(body).ok()?;
     let members = fingerprint::object(body)?;
     let token = bearer::first_filled(&members, &["access_token", "accessToken"])?;

@@ -18,9 +18,9 @@ use crate::{
     http::{self, Room},
     source::{
         answer::{Answer, MAX_BODY},
-        bearer::{self, Bearer, Grant, Tokens},
+        bearer::{self, Bearer, Tokens},
         pace::Pace,
-        proofpoint_ser::{refusal as ser_refusal, token},
+        proofpoint_ser::token,
         text::{excerpt, is_markup, redact},
     },
 };
@@ -138,38 +138,15 @@ impl Account {
     }
 
     pub(super) async fn bearer(&self, refused: Option<&Bearer>) -> Result<Bearer, Fault> {
-        self.tokens.get(self.clock.as_ref(), refused, self.request_token()).await
-    }
-
-    /// Asks for a token, which serves all hosts. The secret is read anew each time, so that a
-    /// rotated one needs no restart.
-    async fn request_token(&self) -> Result<Grant, Fault> {
-        let secret = bearer::read(&self.config.client_secret, "client_secret")?;
-        let form = [
-            ("grant_type", "client_credentials"),
-            ("client_id", self.config.client_id.as_str()),
-            ("client_secret", secret.as_str()),
-        ];
-        let request =
-            self.http.post(&self.config.token_url).header(ACCEPT, "application/json").form(&form);
-        let sent = bearer::sent(&request);
-        self.pace.take().await;
-        let answer = bearer::ask(&self.http, request, token::NAME).await?;
-        let body = answer.redacted(&[sent.as_str(), secret.as_str()]);
-        if answer.status != 200 {
-            let retry_after = answer.retry_after(self.clock.now());
-            let call = ser_refusal::Call::Token;
-            return Err(ser_refusal::classify(call, answer.status, retry_after, &body));
-        }
-        let Some((token, life)) = token::read(&answer.text()) else {
-            // Where an answer has a token in a member that is not known, its text is a secret.
-            let body =
-                if body.starts_with('{') { "(not shown)".to_owned() } else { excerpt(&body) };
-            return Err(Fault::transient(format!(
-                "{} got 200 without a token: {body}",
-                token::NAME
-            )));
+        let account = token::Account {
+            http: &self.http,
+            url: &self.config.token_url,
+            client_id: &self.config.client_id,
+            client_secret: &self.config.client_secret,
+            pace: &self.pace,
+            clock: self.clock.as_ref(),
         };
-        Ok(Grant { token, api_key: None, life })
+        // One token serves all hosts.
+        self.tokens.get(self.clock.as_ref(), refused, account.token()).await
     }
 }

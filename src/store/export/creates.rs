@@ -101,19 +101,7 @@ fn read_again(
     let at = |hour: i64| Timestamp::from_second(hour.saturating_mul(3600)).ok();
     let interval = at(hour).zip(at(hour + 1)).and_then(|(start, end)| Interval::new(start, end));
     let Some(interval) = interval else { return Ok(()) };
-    let new = rows::New {
-        stream,
-        pass: Pass::Resweep,
-        after_ms: 0,
-        request: None,
-        narrow: None,
-        interval,
-        state: "open",
-        page_size,
-        not_before: 0,
-        error: None,
-    };
-    rows::insert(tx, &new)
+    rows::insert(tx, &rows::New::open(stream, Pass::Resweep, interval, page_size))
 }
 
 /// What is told of an hour that was compared has it compared again.

@@ -6,38 +6,47 @@ use rusqlite::{Connection, params};
 use super::{RequestId, SliceId, StreamId, interval, pass};
 use crate::domain::slice::{Interval, Pass};
 
-/// A slice to be inserted.
+/// A slice to be inserted, due at once.
 pub(in crate::store) struct New<'a> {
     pub(in crate::store) stream: StreamId,
     pub(in crate::store) pass: Pass,
-    pub(in crate::store) after_ms: i64,
     pub(in crate::store) request: Option<RequestId>,
     pub(in crate::store) narrow: Option<&'a str>,
     pub(in crate::store) interval: Interval,
     pub(in crate::store) state: &'a str,
     pub(in crate::store) page_size: u32,
-    pub(in crate::store) not_before: i64,
     pub(in crate::store) error: Option<&'a str>,
 }
 
+impl New<'_> {
+    /// To be fetched whole.
+    pub(in crate::store) fn open(
+        stream: StreamId,
+        pass: Pass,
+        interval: Interval,
+        page_size: u32,
+    ) -> Self {
+        let (request, narrow, error) = (None, None, None);
+        Self { stream, pass, request, narrow, interval, state: "open", page_size, error }
+    }
+}
+
 pub(in crate::store) fn insert(tx: &Connection, new: &New<'_>) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO slice (stream_id, pass, after_ms, request_id, narrow, start_ms, end_ms,
-            state, page_size, not_before, error)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-    let New { stream, pass, after_ms, request, narrow, interval, .. } = new;
+    let sql = "INSERT INTO slice (stream_id, pass, request_id, narrow, start_ms, end_ms, state,
+            page_size, error)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+    let New { stream, pass, request, narrow, interval, .. } = new;
     let (start, end) = (interval.start().as_millisecond(), interval.end().as_millisecond());
     tx.prepare_cached(sql)?
         .execute(params![
             stream.0,
             pass.as_str(),
-            after_ms,
             request.map(|request| request.0),
             narrow,
             start,
             end,
             new.state,
             new.page_size,
-            new.not_before,
             new.error
         ])
         .map(drop)
