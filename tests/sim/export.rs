@@ -140,7 +140,8 @@ impl System {
             hours.get(&hour).is_some_and(|asked| asked.at.duration_since(end(hour)) >= LATE)
         };
         let is_final = |hour: &i64| end(*hour) + LATE <= due;
-        let all_read = (first..).take_while(is_final).all(done);
+        let mut finals = (first..due.as_second() / HOUR).filter(is_final);
+        let all_read = finals.all(done);
         let is_compared = |created: &postrider::store::export::Created| {
             created.collected.is_some() || !is_final(&created.hour)
         };

@@ -69,6 +69,7 @@ impl System {
         let settings = &self.history.settings;
         let start = finally.unwrap_or(clock::begin() - settings.back);
         let read = self.read()?;
+        let read = read.as_ref();
         let state = self.world.state();
         let mut newest: BTreeMap<&str, (&Facts, Option<&str>)> = BTreeMap::new();
         let splunk = &state.siems[0];
@@ -101,9 +102,9 @@ impl System {
             }
             let version = Version::read(text);
             let is_right = if version.is_pieced {
-                [0, 1].into_iter().all(|root| self.is_right_in(root, &version, id, seen, &read))
+                [0, 1].into_iter().all(|root| self.is_right_in(root, &version, id, seen, read))
             } else {
-                finally.is_none() && self.is_right(&version, id, seen, &read)
+                finally.is_none() && self.is_right(&version, id, seen, read)
             };
             if !is_right {
                 let Facts { revision, collected_at, .. } = facts;
@@ -120,7 +121,7 @@ impl System {
     }
 
     /// Whether a whole message is as the vendor had it when it was last seen, or later.
-    fn is_right(&self, came: &Version, id: Uuid, seen: Timestamp, read: &Option<Read>) -> bool {
+    fn is_right(&self, came: &Version, id: Uuid, seen: Timestamp, read: Option<&Read>) -> bool {
         let mut times = self.times(id, seen, read, |_, _| true).into_iter();
         times.any(|then| {
             let truth = self.world.vendors.message_at(id, then);
@@ -135,7 +136,7 @@ impl System {
         came: &Version,
         id: Uuid,
         seen: Timestamp,
-        read: &Option<Read>,
+        read: Option<&Read>,
     ) -> bool {
         let came_as = &came.states[root];
         let told = |then: Timestamp| {
@@ -156,14 +157,13 @@ impl System {
         &self,
         id: Uuid,
         seen: Timestamp,
-        read: &Option<Read>,
+        read: Option<&Read>,
         matters: impl Fn(Uuid, Timestamp) -> bool,
     ) -> Vec<Timestamp> {
         let of = |(of, _): &&(Uuid, Timestamp)| *of == id;
         let changes = || self.watch.changes.iter().filter(of).map(|(_, at)| *at);
-        let is_told = |at: &Timestamp| {
-            read.as_ref().is_some_and(|read| read.has("message", *at)) && matters(id, *at)
-        };
+        let is_told =
+            |at: &Timestamp| read.is_some_and(|read| read.has("message", *at)) && matters(id, *at);
         let seen = changes().filter(is_told).max().map_or(seen, |told| told.max(seen));
         changes().filter(|at| *at > seen).chain([seen]).collect()
     }
