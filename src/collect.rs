@@ -25,6 +25,7 @@ mod standing;
 mod steps;
 #[cfg(test)]
 mod testing;
+mod twins;
 mod vanish;
 
 pub use collector::{Collector, Memory};

@@ -232,6 +232,14 @@ pub fn range(source: &config::Source, range: Interval, records_per_day: u64) -> 
     Estimate { slices, calls, seconds_at_limit, share_of_day: share_of_day(source, calls) }
 }
 
+/// What is due at first, with the relay users' first day, where the day has such.
+pub fn with_relay_users(source: &config::Source, due: &Estimate, day: &DayPlan) -> Estimate {
+    let (slices, calls) = day.of(What::RelayUsers);
+    let (slices, calls) = (due.slices + slices, due.calls + calls);
+    let seconds_at_limit = seconds_at_limit(source, calls);
+    Estimate { slices, calls, seconds_at_limit, share_of_day: share_of_day(source, calls) }
+}
+
 /// Slices and calls.
 fn cost(source: &config::Source, lengths: &Lengths, records_per_milli: f64) -> (f64, f64) {
     lengths.iter().fold((0.0, 0.0), |(slices, calls), (millis, count)| {

@@ -1,7 +1,7 @@
 //! `postrider plan`: what a day, or a backfill, costs in calls and whether that fits, before
 //! anything is asked. Needs neither a store nor a network.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use jiff::Timestamp;
@@ -9,7 +9,10 @@ use serde::Serialize;
 
 use super::{Exit, Output, complain, print, setup};
 use crate::{
-    collect::budget::{self, Expected, Held},
+    collect::{
+        self,
+        budget::{self, Expected, Held},
+    },
     config::{Config, Need, Source, Start, Vendor, units},
     domain::slice::Interval,
     estimate::{self, Change, DayPlan, Estimate, Volume},
@@ -23,7 +26,7 @@ pub struct Args {
     /// Only this source.
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Messages a day, instead of what the store has seen.
+    /// Messages a day (of the SER Admin API rows of reports), instead of what the store has seen.
     #[arg(long, value_name = "N")]
     records_per_day: Option<u64>,
     /// What a backfill from this time on would cost (RFC 3339).
@@ -40,6 +43,9 @@ pub struct Args {
 #[derive(Debug, Serialize)]
 struct Plan {
     source: String,
+    /// What the source's records are called.
+    #[serde(skip)]
+    records_are: &'static str,
     /// Where the number of records comes from.
     records_from: RecordsFrom,
     #[serde(flatten)]
@@ -154,12 +160,21 @@ fn plan(
         None => None,
     };
     let due = due(source, store, now)?.map(|due| estimate::range(source, due, records));
+    let due = match (due, is_first_run(store, source)?) {
+        (Some(due), true) => Some(estimate::with_relay_users(source, &due, &day)),
+        (due, _) => due,
+    };
     let backfill = range.map(|range| {
         let estimate = estimate::range(source, range, records);
         let days = days(&day, &estimate);
         Backfill { from: range.start(), to: range.end(), estimate, days }
     });
-    Ok(Plan { source: source.name.to_string(), records_from, day, changes, held, due, backfill })
+    let records_are = match &source.vendor {
+        Vendor::ProofpointSerAdmin(_) => "rows of reports",
+        Vendor::CiscoEtd(_) | Vendor::ProofpointSer(_) => "messages",
+    };
+    let source = source.name.to_string();
+    Ok(Plan { source, records_are, records_from, day, changes, held, due, backfill })
 }
 
 /// What live collection would begin with, where that is more than usual.
@@ -176,10 +191,20 @@ fn due(
         Start::Back(back) => now.checked_sub(back).unwrap_or(now),
         Start::At(at) => at,
     };
-    let from = seen.and_then(|stream| stream.covered_to).unwrap_or(start);
-    let to = now.checked_sub(source.lag).unwrap_or(now);
+    let aligned = !matches!(&source.vendor, Vendor::CiscoEtd(_));
+    let whole = |lag, at| collect::plan::due(lag, source.slice, aligned, at);
+    let from = seen.and_then(|stream| stream.covered_to);
+    let from = from.unwrap_or_else(|| whole(Duration::ZERO, start));
+    let to = whole(source.lag, now);
     let due = Interval::new(from, to);
     Ok(due.filter(|due| due.end().duration_since(due.start()).unsigned_abs() > 2 * source.slice))
+}
+
+/// Whether nothing was ever collected of the source.
+fn is_first_run(store: Option<&Store>, source: &Source) -> Result<bool, StoreError> {
+    let streams = store.map_or_else(|| Ok(Vec::new()), Store::streams)?;
+    let of = |name: &str| name == source.name.as_str();
+    Ok(!streams.iter().any(|stream| of(&stream.source) && stream.covered_to.is_some()))
 }
 
 /// Days that a backfill takes beside what is collected daily, by the quota and the rate limit.

@@ -39,7 +39,6 @@ impl<S: Source> Collector<S> {
         for warning in &page.warnings {
             warn!(target: QUOTES, "{warning}");
         }
-        let mut then = page::after(&page, slice, self.source.limits().page_size);
         let streams = self.streams().await?;
         let context = compose::Context {
             source: &self.config.name,
@@ -50,6 +49,8 @@ impl<S: Source> Collector<S> {
             collected_at: now,
         };
         let alone = self.memory.diffing.lock().await;
+        self.tell_apart(&mut page, slice).await?;
+        let mut then = page::after(&page, slice, self.source.limits().page_size);
         let mut absent = self.absent(&page, slice, &then).await?;
         if absent.doubtful() > 0 && slice.doubted == 0 {
             warn!(rows = absent.doubtful(), "nothing came where rows were; asking once more");

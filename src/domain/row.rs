@@ -7,6 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use uuid::Uuid;
+
 use super::{counters::Counters, record::RelayUser, slice::Interval};
 
 /// A row's last version. Its `status` and `details` stand as in events, so that `previous` can be
@@ -27,6 +29,17 @@ pub struct KnownRow {
     /// 0.2 wrote.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<i64>,
+}
+
+/// The flag of rows of one key.
+pub const TWIN: &str = "duplicate_key";
+
+/// The id of the next row of the same key, where keys are not unique.
+pub fn twin(id: &str) -> String {
+    let hash = blake3::hash(format!("twin of {id}").as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.as_bytes()[..16]);
+    Uuid::new_v8(bytes).to_string()
 }
 
 /// Which row it is.

@@ -216,6 +216,9 @@ pub(super) fn insert(tx: &Connection, new: &NewBlock) -> rusqlite::Result<()> {
             let stream = new.stream.0;
             statement.execute(params![stream, key.hour, key.id, content, revision, block, slot])?;
         }
+        if *partition == Partition::UNDATED {
+            forget::free_blocks(tx, *partition, new.stream)?;
+        }
         if new.by_id {
             places::insert(tx, new.stream, rows.iter().map(|(key, _, _)| key))?;
         }

@@ -21,7 +21,8 @@ fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn source(url: &str) -> String {
+/// The section of a source of the SER Admin API at `url`.
+pub(crate) fn source(url: &str) -> String {
     format!(
         "[sources.ser-admin]\ntype = \"proofpoint_ser_admin\"\nreporting_url = \"{url}\"\n\
          relay_config_url = \"{url}\"\ntoken_url = \"{url}/v1/token\"\n\

@@ -45,16 +45,16 @@ fn sentences(plan: &Plan) -> Vec<String> {
     let verdict = if day.fits { "it fits" } else { "it does NOT fit" };
     all.push(format!("{}{quota} calls a day, {at_limit} at the rate limit: {verdict}", day.calls));
     let records = day.records_per_day;
-    let a_day = match day.relay_users {
-        Some(users) => format!("{records} rows of reports a day and {users} relay users"),
-        None => format!("{records} messages a day"),
-    };
+    let a_day = format!("{records} {} a day", plan.records_are);
+    let users = day.relay_users.map(|users| format!(" and {users} relay users"));
+    let users = users.unwrap_or_default();
     all.push(match records_from {
         RecordsFrom::Assumed => {
-            format!("{a_day} are assumed; --records-per-day N says otherwise")
+            format!("{a_day}{users} are assumed; --records-per-day N says otherwise")
         }
-        RecordsFrom::CommandLine => format!("for {a_day}, as given"),
-        RecordsFrom::Store => format!("for {a_day}, as collected so far"),
+        RecordsFrom::CommandLine if users.is_empty() => format!("for {a_day}, as given"),
+        RecordsFrom::CommandLine => format!("for {a_day}, as given,{users}"),
+        RecordsFrom::Store => format!("for {a_day}{users}, as collected so far"),
         RecordsFrom::Irrelevant => "however many rows come: an answer has no pages".into(),
     });
     if day.spared_calls > 0 {

@@ -5,6 +5,7 @@ mod bench;
 mod budget;
 mod resweeps;
 mod rows;
+mod twins;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

@@ -37,12 +37,22 @@ pub(super) fn worst(
     let worst = streams.iter().rev().max_by_key(badness);
     let Some((stream, config, progress)) = worst else { return Vec::new() };
     let several = (streams.len() > 1).then(|| stream.as_str());
-    let matters = matters(config, *progress, now).into_iter();
+    let matters = matters(config, *progress, several, now).into_iter();
     matters.map(|matter| matter.with("stream", several)).collect()
 }
 
-fn matters(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> Vec<Matter> {
+fn matters(
+    config: &config::Source,
+    progress: Progress<'_>,
+    stream: Option<&str>,
+    now: Timestamp,
+) -> Vec<Matter> {
     let name = &config.name;
+    // The others go on.
+    let which = match stream {
+        Some(stream) => format!("stream {stream} of the source {name}"),
+        None => format!("source {name}"),
+    };
     let condition = progress.condition;
     let error = condition.and_then(|condition| condition.error.clone()).unwrap_or_default();
     let until = condition.and_then(|condition| condition.until).filter(|until| *until > now);
@@ -56,17 +66,17 @@ fn matters(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> V
     let is = state(config, progress, now);
     match is {
         SourceState::Collecting | SourceState::Quiet => Vec::new(),
-        SourceState::Behind => vec![behind(config, progress, now)],
+        SourceState::Behind => vec![behind(config, progress, &which, now)],
         SourceState::Failing => {
             let message = format!(
-                "The source {name} is failing: {error}. It is asked again and again; what the \
+                "The {which} is failing: {error}. It is asked again and again; what the \
                  vendor still keeps is not lost."
             );
             vec![matter(is, Severity::Warning, message).after(STUMBLE), lag]
         }
         SourceState::AuthFailed => {
             let message = format!(
-                "The source {name} collects nothing, because the vendor refuses its credentials \
+                "The {which} collects nothing, because the vendor refuses its credentials \
                  or rights: {error}. Mend that; no restart is needed where the secret is a file."
             );
             vec![matter(is, Severity::Error, message), lag]
@@ -85,7 +95,7 @@ fn matters(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> V
     }
 }
 
-fn behind(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> Matter {
+fn behind(config: &config::Source, progress: Progress<'_>, which: &str, now: Timestamp) -> Matter {
     let name = &config.name;
     let kind = (Kind::Source, SourceState::Behind.as_str());
     if let Some(full) = progress.condition.filter(|it| it.state == Stored::SpoolFull) {
@@ -99,14 +109,14 @@ fn behind(config: &config::Source, progress: Progress<'_>, now: Timestamp) -> Ma
     }
     let Some(covered_to) = progress.covered_to else {
         let message = format!(
-            "Nothing was collected from the source {name} yet. The log of `postrider run` says \
+            "Nothing was collected from the {which} yet. The log of `postrider run` says \
              why."
         );
         return Matter::new(name, LAG, kind, Severity::Warning, message).after(BEHIND);
     };
     let late = seconds(covered_to, expected(config, now));
     let message = format!(
-        "The source {name} is behind: it is collected up to {covered_to}, {} less than its \
+        "The {which} is behind: it is collected up to {covered_to}, {} less than its \
          schedule asks for. If this goes on, raise its rate_limit or max_in_flight.",
         words(Duration::from_secs(late.unsigned_abs()))
     );

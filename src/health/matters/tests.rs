@@ -7,10 +7,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     config::Source,
-    domain::slice::{Interval, Pass},
+    domain::slice::{Interval, Pass, Stream},
     health::{
         matter::{Due, Telling},
-        state::state,
+        state::{Progress, state},
         testing::{Memory, at, condition, config, etd, ser},
         turns::Memo,
     },
@@ -106,6 +106,23 @@ fn sources_that_do_not_collect() {
     let new = of(etd(), &Facts::default());
     write!(text, "## new\n\n{}", told(&new)).unwrap();
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn of_several_streams_the_one_that_fails_is_named() {
+    let (source, now) = (etd(), at(NOW));
+    let refused = condition(State::AuthFailed, "2026-11-21T09:30:00Z", None);
+    let well = well();
+    let covered = Some(at("2026-11-21T09:54:00Z"));
+    let progress = |condition| Progress { condition, covered_to: covered, heard: Some(now) };
+    let streams = [
+        (Stream::Usage, &source, progress(Some(&well))),
+        (Stream::RelayUsers, &source, progress(Some(&refused))),
+    ];
+    let matters = collecting::worst(&streams, now);
+    let message = &matters[0].telling.message;
+    let expected = "The stream relay_users of the source etd collects nothing, because";
+    assert!(message.starts_with(expected), "{message}");
 }
 
 #[test]

@@ -83,6 +83,8 @@ pub(super) enum Ask {
     /// All relay users, or those that were changed on these days.
     RelayUsers(Option<Days>, Sheet),
     RelayUser(UserId),
+    /// Its row in the list, where it is in it.
+    ListedRelayUser(UserId),
 }
 
 /// Which of the API's servers answers.
@@ -141,6 +143,11 @@ impl Ask {
                 // So that a user who is changed meanwhile moves to no other page.
                 let order = [("order_by", "creation_date".into()), ("order_dir", "asc".into())];
                 let query = [updated, paging(*sheet).to_vec(), order.to_vec()].concat();
+                Request { host: Host::RelayConfig, ..Request::get("/v1/relay-users", query) }
+            }
+            Self::ListedRelayUser(user) => {
+                let only = [("relay_user_id", user.to_string())];
+                let query = [&only[..], &paging(Sheet { number: 1, size: 1 })].concat();
                 Request { host: Host::RelayConfig, ..Request::get("/v1/relay-users", query) }
             }
             Self::RelayUser(user) => {

@@ -20,10 +20,16 @@ pub(super) struct Cursor {
     /// Rows of it that earlier pages had: whatever the next page's size is, it begins there.
     #[serde(default, skip_serializing_if = "is_zero")]
     skip: u64,
+    /// How many rows it has, as its earlier pages counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     /// Rows of the list of failing relay users that were read, while `at` is one of its reports;
     /// none where the list has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     list: Option<u64>,
+    /// How many rows that list has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    list_total: Option<u64>,
     /// Reports still to be read before the list goes on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     todo: Vec<Step>,
@@ -59,7 +65,11 @@ struct Of(String, #[serde(default, skip_serializing_if = "Option::is_none")] Opt
 impl Cursor {
     /// A day's beginning.
     pub(super) fn first() -> Self {
-        Self { at: Step::TrafficSummary, skip: 0, list: None, todo: Vec::new() }
+        Self::at(Step::TrafficSummary)
+    }
+
+    fn at(at: Step) -> Self {
+        Self { at, skip: 0, total: None, list: None, list_total: None, todo: Vec::new() }
     }
 
     /// What [`Cursor::text`] wrote; `None` for what it did not.
@@ -84,6 +94,12 @@ impl Cursor {
         self.at.user().map(|Of(id, name)| RelayUser { id: id.clone(), name: name.clone() })
     }
 
+    /// Whether a page that counts so many rows tells that rows came or went since the pages before:
+    /// then others have moved, and one may have been skipped.
+    pub(super) fn has_moved(&self, total: Option<u64>) -> bool {
+        self.total.zip(total).is_some_and(|(before, now)| before != now)
+    }
+
     /// The page that begins where the last one ended, or before: rows that come twice are known.
     pub(super) fn sheet(&self, size: u32) -> Sheet {
         let size = size.max(1);
@@ -105,35 +121,36 @@ impl Cursor {
         })
     }
 
-    /// Where the day stands after this page, which `goes_on` with another or not; `failing` are the
-    /// relay users on it with the reports to read of each. `None` ends the day. Without `failures`
-    /// the reports of the whole account are all.
+    /// Where the day stands after this page, which `goes_on` with another or not, of a report with
+    /// so many rows in `total`; `failing` are the relay users on it with the reports to read of each.
+    /// `None` ends the day. Without `failures` the reports of the whole account are all.
     pub(super) fn after(
         mut self,
         sheet: Sheet,
-        goes_on: bool,
+        (goes_on, total): (bool, Option<u64>),
         failing: Vec<(UserId, Option<String>, Vec<Report>)>,
         failures: bool,
     ) -> Option<Self> {
         let read = sheet.number.saturating_mul(u64::from(sheet.size));
-        let at = |step| Some(Self { at: step, skip: 0, list: None, todo: Vec::new() });
+        let at = |step| Some(Self::at(step));
         match self.at {
             Step::TrafficSummary => return at(Step::MessageTrend),
             Step::MessageTrend => return at(Step::DataTrend),
             Step::DataTrend => return if failures { at(Step::FailingUsers) } else { None },
             Step::FailingUsers => {
                 self.list = goes_on.then_some(read);
+                self.list_total = total;
                 self.todo = failing.into_iter().flat_map(steps).collect();
                 // Taken from the end.
                 self.todo.reverse();
             }
-            _ if goes_on => return Some(Self { skip: read, ..self }),
+            _ if goes_on => return Some(Self { skip: read, total, ..self }),
             _ => {}
         }
         match (self.todo.pop(), self.list) {
-            (Some(step), _) => Some(Self { at: step, skip: 0, ..self }),
+            (Some(step), _) => Some(Self { at: step, skip: 0, total: None, ..self }),
             (None, Some(skip)) => {
-                Some(Self { at: Step::FailingUsers, skip, list: None, todo: Vec::new() })
+                Some(Self { skip, total: self.list_total, ..Self::at(Step::FailingUsers) })
             }
             (None, None) => None,
         }
@@ -188,6 +205,9 @@ mod tests {
             let sheet = now.sheet(size);
             let user = now.user().map(|user| user.id).unwrap_or_default();
             seen.push(format!("{} {user} {}", now.report().name(), sheet.number));
+            // What a page counts is compared with the same report's pages before.
+            let is_later = sheet.number > 1;
+            assert_eq!((now.has_moved(Some(8)), now.has_moved(Some(9))), (is_later, false));
             let both = [Report::Recipients, Report::Filtered];
             let users = match (now.report(), sheet.number) {
                 (Report::FailingUsers, 1) => vec![failing("u-1", &both), failing("u-2", &[])],
@@ -195,7 +215,7 @@ mod tests {
                 _ => Vec::new(),
             };
             let long = matches!(now.report(), Report::FailingUsers | Report::Recipients);
-            cursor = now.after(sheet, long && sheet.number == 1, users, true);
+            cursor = now.after(sheet, (long && sheet.number == 1, Some(9)), users, true);
         }
         seen
     }
@@ -220,7 +240,8 @@ mod tests {
     #[test]
     fn a_smaller_page_begins_where_the_last_one_ended_or_before() {
         let list = Cursor { at: Step::FailingUsers, ..Cursor::first() };
-        let second = list.after(Sheet { number: 1, size: 100 }, true, Vec::new(), true).unwrap();
+        let second =
+            list.after(Sheet { number: 1, size: 100 }, (true, None), Vec::new(), true).unwrap();
         assert_eq!(second.sheet(100).number, 2);
         assert_eq!(second.sheet(50).number, 3);
         assert_eq!(second.sheet(12).number, 9, "rows 97 to 108");
@@ -230,7 +251,8 @@ mod tests {
     fn without_failures_the_day_is_three_calls() {
         let mut cursor = Cursor::first();
         let mut calls = 1;
-        while let Some(next) = cursor.after(Sheet { number: 1, size: 9 }, false, vec![], false) {
+        let end = (false, None);
+        while let Some(next) = cursor.after(Sheet { number: 1, size: 9 }, end, vec![], false) {
             (cursor, calls) = (next, calls + 1);
         }
         assert_eq!(calls, 3);

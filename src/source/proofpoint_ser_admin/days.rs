@@ -11,16 +11,20 @@ use super::{
     account::Account,
     ask::{Ask, Days, Sheet},
     cursor::Cursor,
+    envelope::SHORT,
     overview,
     report::{self, Place, Report},
 };
 use crate::{
     domain::{
-        record::Record,
+        record::{Record, RelayUser},
         slice::{Interval, Stream},
     },
     fault::{Fault, Kind},
-    source::{Limits, Page, Query, Source, text::few},
+    source::{
+        Limits, Page, Query, Source,
+        text::{excerpt, few},
+    },
 };
 
 /// As the vendor's community asks.
@@ -37,11 +41,18 @@ impl DayReports {
         let days = Days::of(query.interval);
         let sheet = cursor.sheet(query.page_size);
         let ask = cursor.ask(days, query.page_size).ok_or_else(rejected)?;
-        let mut answered = self.0.ask(&ask).await?;
+        let (report, user) = (cursor.report(), cursor.user());
+        let answered = match &user {
+            Some(user) => match self.0.find(&ask).await? {
+                Some(answered) => answered,
+                None => return Ok(gone(cursor, sheet, user)),
+            },
+            None => self.0.ask(&ask).await?,
+        };
+        let mut answered = answered;
         let mut page = Page { server_time: answered.server_time, ..Page::default() };
         page.room = answered.room.take();
         let envelope = answered.open()?;
-        let report = cursor.report();
         let paged = !matches!(
             report,
             Report::TrafficSummary | Report::MessageTrend | Report::DataTrend | Report::Overview
@@ -51,19 +62,23 @@ impl DayReports {
         } else {
             false
         };
-        let user = cursor.user();
         let place = Place { report, days, user: user.as_ref() };
         let rows = report::read(&envelope.rows, place, &mut page.warnings);
         (page.records, page.unread) = (rows.records, rows.unread);
         page.received = envelope.rows.len() as u64;
         // What it keeps back may be what seems to be missing.
-        page.unread += u64::from(paged && !goes_on && envelope.is_short(sheet));
+        if paged && !goes_on && envelope.is_short(sheet) {
+            page.unread += 1;
+            page.warnings.push(format!("{}: {SHORT}", ask.request().name()));
+        }
+        page.unread += u64::from(cursor.has_moved(envelope.items));
         let failing = match report {
             Report::FailingUsers => failing(&page.records, &mut page.warnings),
             _ => Vec::new(),
         };
-        page.next =
-            cursor.after(sheet, goes_on, failing, self.0.config.failures).map(|next| next.text());
+        let end = (goes_on, envelope.items);
+        let next = cursor.after(sheet, end, failing, self.0.config.failures);
+        page.next = next.map(|next| next.text());
         Ok(page)
     }
 
@@ -71,7 +86,11 @@ impl DayReports {
     async fn overview(&self, now: Timestamp, page: &mut Page) -> Result<(), Fault> {
         let today = super::ask::day(now);
         let days = Days { first: today, last: today };
-        let answered = self.0.ask(&Ask::Overview).await?;
+        let Some(answered) = self.0.find(&Ask::Overview).await? else {
+            let name = Ask::Overview.request().name();
+            page.warnings.push(format!("{name} answered 404: the licence is not told of"));
+            return Ok(());
+        };
         let envelope = answered.open()?;
         let place = Place { report: Report::Overview, days, user: None };
         let records = report::read(&envelope.rows, place, &mut page.warnings).records;
@@ -80,6 +99,20 @@ impl DayReports {
         page.records.extend(records);
         Ok(())
     }
+}
+
+/// The list of failing relay users has this one, whom the vendor does not know: removed since. What
+/// its report would have had is not gone for that.
+fn gone(cursor: Cursor, sheet: Sheet, user: &RelayUser) -> Page {
+    let name = user.name.as_ref().unwrap_or(&user.id);
+    let report = cursor.report().name();
+    let warning = format!(
+        "{report} of the relay user {}: the vendor knows no such relay user and the report is left \
+         out",
+        excerpt(name)
+    );
+    let next = cursor.after(sheet, (false, None), Vec::new(), true).map(|next| next.text());
+    Page { next, unread: 1, warnings: vec![warning], ..Page::default() }
 }
 
 /// The reports to ask for of the relay users on a page.
@@ -124,6 +157,10 @@ impl Source for DayReports {
             None => Cursor::first(),
             Some(text) => Cursor::read(text).ok_or_else(rejected)?,
         };
+        // Where the day stood before somebody wrote `failures = false`.
+        if !self.0.config.failures && cursor.report().stream() == Stream::Failures {
+            return Ok(Page::default());
+        }
         let (mut warnings, mut unread) = (Vec::new(), 0);
         loop {
             let is_last_of_usage = cursor.report() == Report::DataTrend;

@@ -13,6 +13,10 @@ use crate::{
     },
 };
 
+/// What is said of an answer that [`Envelope::is_short`].
+pub(super) const SHORT: &str =
+    "fewer rows came than the answer counts; the others are not collected";
+
 type Members<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 /// An answer, taken out of its envelope.
@@ -23,7 +27,8 @@ pub(super) struct Envelope<'a> {
     /// The page that the vendor says it is.
     current: Option<u64>,
     pages: Option<u64>,
-    items: Option<u64>,
+    /// Rows of all pages.
+    pub(super) items: Option<u64>,
 }
 
 /// Takes an answer out of its envelope. The error says what is odd about an answer that is none.

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use super::{
     account::Account,
     ask::{Ask, Days, Sheet, UserId},
+    envelope::SHORT,
     relay_user,
 };
 use crate::{
@@ -32,13 +33,32 @@ fn updated(slice: Interval) -> Option<Days> {
     (!is_first_of_day).then(|| Days::of(slice))
 }
 
+/// Where the list stands: rows that were read, and how many there were, `25/60`.
+fn position(text: &str) -> Option<(u64, Option<u64>)> {
+    match text.split_once('/') {
+        Some((read, total)) => Some((read.parse().ok()?, Some(total.parse().ok()?))),
+        None => Some((text.parse().ok()?, None)),
+    }
+}
+
+/// What is found of a row's relay user.
+enum Found {
+    Details(Option<Box<RawValue>>),
+    /// It was in the list, and is no longer.
+    Removed,
+}
+
 impl RelayUsers {
-    /// Reads a row's details. Who was removed meanwhile has none.
-    async fn details(&self, id: &UserId) -> Result<Option<Box<RawValue>>, Fault> {
-        let found = self.0.find(&Ask::RelayUser(id.clone())).await?;
-        let Some(answered) = found else { return Ok(None) };
-        let envelope = answered.open()?;
-        Ok(envelope.rows.first().map(|details| (*details).to_owned()))
+    /// Reads a row's details. Where there are none, the list says whether the relay user was removed
+    /// meanwhile: its row alone would be told as a change of all that it lacks.
+    async fn details(&self, id: &UserId) -> Result<Found, Fault> {
+        if let Some(answered) = self.0.find(&Ask::RelayUser(id.clone())).await? {
+            let envelope = answered.open()?;
+            return Ok(Found::Details(envelope.rows.first().map(|row| (*row).to_owned())));
+        }
+        let listed = self.0.ask(&Ask::ListedRelayUser(id.clone())).await?;
+        let is_removed = listed.open()?.rows.is_empty();
+        Ok(if is_removed { Found::Removed } else { Found::Details(None) })
     }
 }
 
@@ -60,9 +80,9 @@ impl Source for RelayUsers {
     }
 
     async fn fetch(&self, query: &Query) -> Result<Page, Fault> {
-        let skip: u64 = match &query.page_token {
-            None => 0,
-            Some(text) => text.parse().map_err(|_| {
+        let (skip, total) = match &query.page_token {
+            None => (0, None),
+            Some(text) => position(text).ok_or_else(|| {
                 Fault::new(Kind::PageTokenRejected, "this version cannot read where the list stood")
             })?,
         };
@@ -74,10 +94,21 @@ impl Source for RelayUsers {
         let goes_on = envelope.goes_on(sheet).map_err(|oddity| list.odd(oddity))?;
         page.received = envelope.rows.len() as u64;
         // What it keeps back may be what seems to be missing.
-        page.unread += u64::from(!goes_on && envelope.is_short(sheet));
+        if !goes_on && envelope.is_short(sheet) {
+            page.unread += 1;
+            page.warnings.push(format!("relay users: {SHORT}"));
+        }
+        // Who came or went meanwhile has moved others, and one may have been skipped.
+        page.unread += u64::from(total.zip(envelope.items).is_some_and(|(was, is)| was != is));
         for row in &envelope.rows {
             let details = match relay_user::id(row) {
-                Some(id) => self.details(&id).await?,
+                Some(id) => match self.details(&id).await? {
+                    Found::Details(details) => details,
+                    Found::Removed => {
+                        page.warnings.push(format!("the relay user {id} was removed meanwhile"));
+                        continue;
+                    }
+                },
                 None => None,
             };
             if let Some(record) = relay_user::read(row, details.as_deref(), &mut page.warnings) {
@@ -88,7 +119,9 @@ impl Source for RelayUsers {
                 page.warnings.push(format!("not a relay user and not collected: {text}"));
             }
         }
-        page.next = goes_on.then(|| (sheet.number * u64::from(size)).to_string());
+        let read = sheet.number * u64::from(size);
+        let items = envelope.items.map(|items| format!("/{items}")).unwrap_or_default();
+        page.next = goes_on.then(|| format!("{read}{items}"));
         few(&mut page.warnings);
         Ok(page)
     }

@@ -123,12 +123,14 @@ fn record(row: Row, place: Place<'_>) -> Record {
     }
 }
 
-/// The reports to ask for of a failing relay user: those of whose kinds it has any.
+/// The reports to ask for of a failing relay user: those of whose kinds it has any, or may have any
+/// because its row does not say.
 pub(super) fn follow_ups(record: &Record) -> Option<(UserId, Vec<Report>)> {
     let Facts::Report { user: Some(user), counters, .. } = &record.facts else { return None };
-    let any = |names: &[&str]| {
-        names.iter().any(|name| counters.status.get(*name).is_some_and(|count| *count > 0))
-    };
+    let count = |name: &str| counters.status.get(name).copied();
+    let failed = count("totalFailedMessages").is_none_or(|failed| failed > 0);
+    let any =
+        |names: &[&str]| names.iter().any(|name| count(name).map_or(failed, |count| count > 0));
     let wanted = [
         (Report::Recipients, any(&["deliveryFailureMessages"])),
         (Report::Violations, any(&["policyViolationMessages"])),

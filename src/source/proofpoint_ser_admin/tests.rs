@@ -134,27 +134,121 @@ async fn a_day_is_read_from_the_first_report_to_the_last() {
 
 #[tokio::test]
 async fn the_overview_comes_with_the_day_that_has_just_ended() {
-    let bench = bench(vec![file("data_trend"), file("overview_v2"), empty_page(1)]).await;
-    bench.clock.set(at("2026-11-21T02:00:00Z"));
+    let told = bench(vec![file("data_trend"), file("overview_v2"), empty_page(1)]).await;
+    told.clock.set(at("2026-11-21T02:00:00Z"));
     let token = r#"{"at":"data"}"#.to_owned();
-    let page = bench.admin.days().fetch(&Query { page_token: Some(token), ..day() }).await.unwrap();
+    let page = told.admin.days().fetch(&Query { page_token: Some(token), ..day() }).await.unwrap();
     let ids: Vec<&str> = page.records.iter().map(|record| record.id.as_str()).collect();
     assert_eq!(ids, ["data_trend/2026-11-20", "overview/2026-11-21"]);
+
+    // The reports do not depend on it.
+    let missing = bench(vec![file("data_trend"), answer(404, "{}")]).await;
+    missing.clock.set(at("2026-11-21T02:00:00Z"));
+    let token = Some(r#"{"at":"data"}"#.to_owned());
+    let page = missing.admin.days().fetch(&Query { page_token: token, ..day() }).await.unwrap();
+    assert_eq!((page.records.len(), page.usage.is_none(), page.unread), (1, true, 0));
+    let warning = page.warnings.last().unwrap();
+    assert!(warning.contains("/v2/usage/overview"), "{warning}");
+}
+
+/// At the reports of one relay user, then the list goes on.
+const RECIPIENTS: &str =
+    r#"{"at":{"recipients":["b30904d5-575e-503d-be50-f1893763626e","sap"]},"list":2}"#;
+
+#[tokio::test]
+async fn a_failing_user_that_is_gone_holds_up_no_day() {
+    let gone = answer(404, r#"{"message":"no such relay user"}"#);
+    let bench = bench(vec![gone, empty_page(2)]).await;
+    let query = Query { page_token: Some(RECIPIENTS.to_owned()), ..day() };
+    let page = bench.admin.days().fetch(&query).await.unwrap();
+    assert_eq!((&page.next, page.unread), (&None, 1), "nothing is concluded from what is missing");
+    assert!(page.warnings[0].contains("delivery_failures of the relay user sap"), "{page:?}");
+    // A wrong address would be told by the list, and a web page is no word of the API's.
+    let bench = self::bench(vec![answer(404, "<html>")]).await;
+    let fault = bench.admin.days().fetch(&query).await.unwrap_err();
+    assert_eq!(fault.kind, Kind::Transient { retry_after: None });
+}
+
+#[tokio::test]
+async fn a_day_that_stood_at_failures_ends_where_they_are_no_longer_wanted() {
+    let mut bench = bench(Vec::new()).await;
+    Arc::get_mut(&mut bench.admin.0).unwrap().config.failures = false;
+    for at in [r#"{"at":"users"}"#, RECIPIENTS] {
+        let query = Query { page_token: Some(at.to_owned()), ..day() };
+        let page = bench.admin.days().fetch(&query).await.unwrap();
+        assert_eq!((page.next, page.received, page.records.len()), (None, 0, 0), "{at}");
+    }
+    assert_eq!(bench.vendor.requests().await.len(), 0);
 }
 
 #[tokio::test]
 async fn relay_users_come_with_their_details() {
-    let bench =
-        bench(vec![file("relay_users"), file("relay_user_detail"), answer(404, "{}")]).await;
+    let (list, details) = (file("relay_users"), file("relay_user_detail"));
+    let still = list.clone();
+    let bench = bench(vec![list, details, answer(404, "{}"), still]).await;
     let users = bench.admin.relay_users().unwrap();
     let pages = whole(&users, &query("2026-11-20T08:00:00Z", "2026-11-20T09:00:00Z", 25)).await;
     assert_eq!((pages.len(), pages[0].records.len()), (1, 2));
     assert!(pages[0].records[0].json.contains("somethingNew"));
-    assert!(pages[0].records[1].json.contains("\"expired\""), "removed meanwhile");
+    assert!(pages[0].records[1].json.contains("\"expired\""), "there, but without details");
     let requests = bench.vendor.requests().await;
     let asked = requests[0].url.query().unwrap();
     assert!(asked.starts_with("updated_date%5Bgte%5D=2026-11-20&"), "{asked}");
     assert!(requests.iter().all(|request| request.method.as_str() == "GET"));
+}
+
+/// A page of two, of a list with so many rows.
+fn page_of(number: u32, rows: &serde_json::Value, total: u32) -> ResponseTemplate {
+    let pagination = json!({ "currentPage": number, "totalPages": 2, "totalItemCount": total });
+    let body = json!({ "data": rows, "metadata": { "pagination": pagination } });
+    answer(200, &body.to_string())
+}
+
+#[tokio::test]
+async fn from_a_list_that_moved_while_it_was_read_nothing_is_concluded() {
+    let hour = query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 1);
+    for (now, unread) in [(2, 0), (1, 1)] {
+        // Without ids, so that no details are asked for.
+        let pages = [page_of(1, &json!([{ "name": "a" }]), 2), {
+            page_of(2, &json!([{ "name": "b" }]), now)
+        }];
+        let list = bench(pages.to_vec()).await;
+        let pages = whole(&list.admin.relay_users().unwrap(), &hour).await;
+        assert_eq!((pages.len(), pages[0].unread, pages[1].unread), (2, 0, unread));
+
+        let row = |count: u32| json!([{ "finalAction": "a", "finalRule": "b", "count": count }]);
+        let report = bench(vec![page_of(1, &row(1), 2), page_of(2, &row(2), now)]).await;
+        let at = RECIPIENTS.replace("recipients", "filtered").replace(",\"list\":2", "");
+        let query = Query { page_token: Some(at), page_size: 1, ..day() };
+        let pages = whole(&report.admin.days(), &query).await;
+        assert_eq!((pages.len(), pages[0].unread, pages[1].unread), (2, 0, unread));
+    }
+}
+
+#[tokio::test]
+async fn fewer_rows_than_the_answer_counts_are_told() {
+    let body = json!({ "data": [{ "name": "a" }], "metadata": { "totalCount": "7" } }).to_string();
+    let hour = query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 25);
+    let bench = bench(vec![answer(200, &body)]).await;
+    let pages = whole(&bench.admin.relay_users().unwrap(), &hour).await;
+    assert_eq!((pages.len(), pages[0].unread), (1, 1));
+    assert!(pages[0].warnings[0].contains("fewer rows"), "{:?}", pages[0].warnings);
+}
+
+#[tokio::test]
+async fn a_relay_user_that_is_deleted_meanwhile_is_not_told_as_changed() {
+    let nobody = answer(200, r#"{"data":[],"metadata":{"totalCount":0}}"#);
+    let bench =
+        bench(vec![file("relay_users"), file("relay_user_detail"), answer(404, "{}"), nobody])
+            .await;
+    let users = bench.admin.relay_users().unwrap();
+    let pages = whole(&users, &query("2026-11-20T00:00:00Z", "2026-11-20T01:00:00Z", 25)).await;
+    let page = &pages[0];
+    assert_eq!((page.records.len(), page.received, page.unread), (1, 2, 0));
+    assert_eq!(page.warnings.len(), 1, "{:?}", page.warnings);
+    let requests = bench.vendor.requests().await;
+    let asked = requests[3].url.query().unwrap();
+    assert!(asked.starts_with("relay_user_id="), "{asked}");
 }
 
 #[tokio::test]

@@ -180,6 +180,20 @@ fn forget_rows(
     Ok(())
 }
 
+/// Frees a stream's blocks of which no row is left, since each was written anew. Elsewhere they go
+/// with their day; what never ages would gather them for ever.
+pub(super) fn free_blocks(
+    tx: &Connection,
+    partition: Partition,
+    stream: StreamId,
+) -> rusqlite::Result<()> {
+    let sql = format!(
+        "DELETE FROM ledger_block_{partition} WHERE stream_id = ?1
+            AND id NOT IN (SELECT block FROM ledger_{partition} WHERE stream_id = ?1)"
+    );
+    tx.prepare_cached(&sql)?.execute([stream.0]).map(drop)
+}
+
 fn forget_blocks(
     tx: &Connection,
     partition: Partition,

@@ -12,7 +12,7 @@ const DAYS: u8 = 16;
 
 impl Partition {
     /// Of hour 0, where stands what never ages: elsewhere it would keep its day from being emptied.
-    const UNDATED: Self = Self(DAYS);
+    pub(super) const UNDATED: Self = Self(DAYS);
 
     pub(super) fn of(hour: i64) -> Self {
         if hour == 0 {

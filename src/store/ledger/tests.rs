@@ -207,3 +207,23 @@ async fn an_hour_is_recalled_whole() {
     }
     assert!(bench.store.recall_hour(stream, HOUR + 2).unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn what_never_ages_keeps_no_block_that_no_row_needs() {
+    let bench = Bench::new();
+    let users = bench.stream("ser", Stream::RelayUsers).await;
+    let licence = bench.stream("other", Stream::Entitlement).await;
+    let keys: Vec<Key> =
+        (0..30).map(|user| Key::new(Key::NEVER_AGES, &format!("user {user}"))).collect();
+    bench.file(licence, &keys[..1]).await;
+    bench.file(users, &keys).await;
+    for _ in 0..100 {
+        bench.file(users, &keys[3..4]).await;
+        bench.file(users, &keys[7..9]).await;
+    }
+    assert!(keys.iter().all(|key| bench.knows(users, key)));
+    assert!(bench.knows(licence, &keys[0]));
+    let sql = "SELECT count(*) FROM ledger_block_16 WHERE stream_id = ?";
+    let count = |view: &Connection| view.query_row(sql, [users.0], |row| row.get::<_, i64>(0));
+    assert_eq!(bench.store.read("blocks", count).unwrap(), 3);
+}

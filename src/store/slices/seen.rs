@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rusqlite::{Connection, params};
 
 use super::{PageCommit, SliceId, StreamId};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, ledger::Key};
 
 impl Store {
     /// What of a stream came on the pages of a slice so far, as the ledger files it.
@@ -14,6 +14,26 @@ impl Store {
             let sql = "SELECT id FROM seen WHERE slice_id = ? AND stream_id = ?";
             let mut statement = view.prepare_cached(sql)?;
             statement.query_map(params![slice.0, stream.0], |row| row.get(0))?.collect()
+        })
+    }
+
+    /// Which of these came on the pages of a slice so far.
+    pub fn seen_among(
+        &self,
+        slice: SliceId,
+        stream: StreamId,
+        keys: &[Key],
+    ) -> Result<HashSet<Key>, StoreError> {
+        self.read("seen-among", |view| {
+            let sql = "SELECT 1 FROM seen WHERE slice_id = ? AND stream_id = ? AND id = ?";
+            let mut statement = view.prepare_cached(sql)?;
+            let mut found = HashSet::new();
+            for key in keys {
+                if statement.exists(params![slice.0, stream.0, key.id])? {
+                    found.insert(*key);
+                }
+            }
+            Ok(found)
         })
     }
 }

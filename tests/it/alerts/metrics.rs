@@ -22,6 +22,7 @@ pub(super) async fn there() -> There {
     home.configure(&[
         etd(&simulation.etd_url, "credentials_expire = 2030-01-01T00:00:00Z"),
         ser(&simulation.ser_url, ""),
+        crate::ser_admin::source(&simulation.ser_url),
         hec(&simulation.hec_url, ""),
         home.file_sink(),
     ]);
@@ -33,6 +34,7 @@ pub(super) async fn there() -> There {
         "postrider_sink_send_seconds_count{sink=\"archive\"}",
         "postrider_source_last_record_timestamp_seconds{source=\"etd\"}",
         "postrider_source_events_total{",
+        "postrider_coverage_gap_seconds{source=\"ser-admin\",state=\"failing\",stream=\"usage\"}",
     ];
     loop {
         let text = admin.get("/metrics").await.text().await.unwrap();

@@ -26,6 +26,7 @@ fn all(user: &UserId, days: Days, sheet: Sheet) -> Vec<Ask> {
         Ask::RelayUsers(None, sheet),
         Ask::RelayUsers(Some(days), sheet),
         Ask::RelayUser(user()),
+        Ask::ListedRelayUser(user()),
     ];
     for ask in &asks {
         match ask {
@@ -38,7 +39,8 @@ fn all(user: &UserId, days: Days, sheet: Sheet) -> Vec<Ask> {
             | Ask::Violations(..)
             | Ask::Filtered(..)
             | Ask::RelayUsers(..)
-            | Ask::RelayUser(_) => {}
+            | Ask::RelayUser(_)
+            | Ask::ListedRelayUser(_) => {}
         }
     }
     asks

@@ -12,6 +12,7 @@ use crate::{
         counters::Counters,
         fingerprint::{self, Builder},
         record::RelayUser,
+        row::{TWIN, twin},
         slice::Interval,
     },
     source::{
@@ -172,15 +173,20 @@ pub(super) fn number_twins(rows: &mut [Row], warnings: &mut Vec<String>) {
         });
         for (ordinal, at) in (1..).zip(same.iter()) {
             rows[*at].ordinal = ordinal;
-            rows[*at].flags.push("duplicate_key".to_owned());
+            rows[*at].flags.push(TWIN.to_owned());
         }
     }
 }
 
 /// What has no key of its own is named by report and day; the rest by a function of report, day,
-/// relay user, key and ordinal: the same row has the same id at each fetch.
+/// relay user and key: the same row has the same id at each fetch. Further rows of one key are named
+/// after the one before.
 pub(super) fn id(row: &Row, report: Report) -> String {
-    if report.keys().is_empty() && row.ordinal == 1 {
+    (1..row.ordinal).fold(first_id(row, report), |id, _| twin(&id))
+}
+
+fn first_id(row: &Row, report: Report) -> String {
+    if report.keys().is_empty() {
         return format!("{}/{}", report.name(), row.day);
     }
     let mut hasher = blake3::Hasher::new();
@@ -194,7 +200,8 @@ pub(super) fn id(row: &Row, report: Report) -> String {
         hasher.update(&[u8::from(part.is_some())]);
         hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
     }
-    hasher.update(&row.ordinal.to_le_bytes());
+    // The first of its key.
+    hasher.update(&1_u32.to_le_bytes());
     let mut bytes = [0; 16];
     hasher.finalize_xof().fill(&mut bytes);
     Uuid::new_v8(bytes).to_string()

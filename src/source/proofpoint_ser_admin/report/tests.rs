@@ -160,6 +160,17 @@ fn only_kinds_that_failed_are_asked_further() {
         records.iter().map(|record| follow_ups(record).unwrap().1).collect();
     assert_eq!(wanted[0], [Report::Recipients, Report::Violations, Report::Filtered]);
     assert_eq!(wanted[1], [Report::Recipients]);
+    // What is not told, or cannot be read, may be anything.
+    let unclear = [
+        r#"{"relayUserId":"u-1","totalFailedMessages":3,"deliveryFailureMessages":"some","policyViolationMessages":0,"filteredMessages":0,"quarantinedMessages":0}"#,
+        r#"{"relayUserId":"u-1","totalFailedMessages":3,"deliveryFailureMessages":null,"policyViolationMessages":0,"filteredMessages":0,"quarantinedMessages":0}"#,
+    ];
+    for row in unclear {
+        let wanted = follow_ups(&read_text(&data(row), Report::FailingUsers).0[0]).unwrap().1;
+        assert_eq!(wanted, [Report::Recipients], "{row}");
+    }
+    let none = r#"{"relayUserId":"u-1","totalFailedMessages":0}"#;
+    assert!(follow_ups(&read_text(&data(none), Report::FailingUsers).0[0]).unwrap().1.is_empty());
     let odd = r#"{"relayUserId":"../tags","deliveryFailureMessages":1}"#;
     assert!(follow_ups(&read_text(&data(odd), Report::FailingUsers).0[0]).is_none());
 }
