@@ -226,6 +226,11 @@ impl Simulation {
         self.etd.world.truth(then, true)
     }
 
+    /// A message as the ETD vendor's search would have returned it then.
+    pub fn message_at(&self, id: Uuid, then: Timestamp) -> Option<String> {
+        self.etd.world.message(id, then)
+    }
+
     /// What the SER vendor would tell now about the window [start, end).
     pub fn summary(&self, window: [Timestamp; 2]) -> Vec<RowTruth> {
         self.summary_at(window, self.ser.desk.now())

@@ -380,7 +380,12 @@ impl<S: Source> Collector<S> {
                 work.gap([hour], LogType::Message, &why);
             }
         }
-        let hours = work.whole.hours().map(|hour| (hour.0, work.gaps.remove(&hour))).collect();
+        let known = self.store.export_hours(stream)?;
+        let gap = |hour: Hour| {
+            let before = known.get(&hour.0).and_then(|asked| asked.gap.as_deref());
+            (hour.0, links::gap(before, work.gaps.remove(&hour)))
+        };
+        let hours = work.whole.hours().map(gap).collect();
         self.store.export_asked(stream, hours, work.began).await?;
         self.store.tell_export_trouble(stream, work.off, now).await?;
         info!(source = %self.config.name, from = %work.whole.first, to = %work.whole.end,

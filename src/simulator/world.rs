@@ -200,6 +200,19 @@ impl World {
         })
     }
 
+    /// A message as a search returns it at `now`.
+    pub(super) fn message(&self, id: Uuid, now: Timestamp) -> Option<String> {
+        let index = timeline::index(self.seed, id)?;
+        let late = self.overlay.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let late = late.late_times.get(&index).copied();
+        let place = (late.unwrap_or_else(|| self.line.time(index)), index);
+        let profile = self.profile(place);
+        let state = self.state(&profile, index, now);
+        let mut text = String::new();
+        self.write(place, &profile, &state, 0, &mut text);
+        Some(text)
+    }
+
     /// A number that differs between two reads of the same message.
     pub(super) fn order(&self, read: u64, index: u64) -> u64 {
         if self.quirks.shuffle { mix(self.seed ^ read, index) } else { 0 }

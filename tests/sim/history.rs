@@ -6,6 +6,9 @@ use std::{fmt, time::Duration};
 use postrider::simulator::{AckAnswers, FaultKind, MutationKind};
 
 mod draw;
+mod export;
+
+pub(crate) use export::Export;
 
 pub(crate) fn minutes(minutes: u64) -> Duration {
     Duration::from_mins(minutes)
@@ -31,10 +34,12 @@ pub(crate) enum Trouble {
     Sink,
     Vendor,
     Acks,
+    Export,
+    Files,
 }
 
 impl Trouble {
-    pub(crate) const ALL: [Self; 17] = [
+    pub(crate) const ALL: [Self; 19] = [
         Self::Faults,
         Self::Outage,
         Self::Slow,
@@ -52,6 +57,8 @@ impl Trouble {
         Self::Sink,
         Self::Vendor,
         Self::Acks,
+        Self::Export,
+        Self::Files,
     ];
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -75,11 +82,19 @@ pub(crate) enum Host {
     SplunkTwo,
     /// The second sink's.
     Archive,
+    /// Of the log export, behind its links.
+    Files,
 }
 
 impl Host {
-    pub(crate) const ALL: [Self; 5] =
+    /// Those for which each seed draws trouble; the log export's files have their own.
+    pub(crate) const DRAWN: [Self; 5] =
         [Self::Etd, Self::Ser, Self::SplunkOne, Self::SplunkTwo, Self::Archive];
+
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        let all = Self::DRAWN.into_iter().chain([Self::Files]);
+        all.into_iter().find(|host| host.name() == name)
+    }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -88,6 +103,7 @@ impl Host {
             Self::SplunkOne => "one.splunk.invalid",
             Self::SplunkTwo => "two.splunk.invalid",
             Self::Archive => "archive.invalid",
+            Self::Files => "files.invalid",
         }
     }
 }
@@ -250,6 +266,8 @@ pub(crate) struct History {
     pub seed: u64,
     pub settings: Settings,
     pub vendors: Vendors,
+    /// Whether the messages' source reads the log export, and what that is like.
+    pub export: Option<Export>,
     /// Faults of the whole time, besides those that happen.
     pub rate: f64,
     pub happenings: Vec<(Duration, Happening)>,

@@ -13,8 +13,11 @@
 mod arguments;
 mod clock;
 mod disk;
+mod export;
+mod files;
 mod happen;
 mod history;
+mod messages;
 mod network;
 mod regressions;
 mod report;

@@ -19,6 +19,7 @@ use rand::Rng;
 use tokio::time::Instant;
 
 use crate::{
+    export, files,
     history::Host,
     siem::Batch,
     world::{REQUEST, World},
@@ -26,6 +27,8 @@ use crate::{
 
 /// As the product's clients have it.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// Where ETD tells of the log export's files.
+const LINKS: &str = "/v1/logs/downloadLinks";
 
 pub(crate) struct Network(pub Arc<World>);
 
@@ -78,7 +81,7 @@ async fn exchange(
     request: reqwest::Request,
 ) -> (Result<reqwest::Response, Fault>, bool) {
     let name = request.url().host_str().unwrap_or_default().to_owned();
-    let Some(host) = Host::ALL.into_iter().find(|host| host.name() == name) else {
+    let Some(host) = Host::of(&name) else {
         return (Err(Fault::transient(format!("nobody knows {name}"))), false);
     };
     let deadline = Instant::now() + TIMEOUT;
@@ -118,6 +121,10 @@ async fn exchange(
     }
     let mut answered = false;
     if whole == Ok(true) {
+        if request.url().path() == LINKS && parts.status == 200 {
+            let asked = request.body().and_then(reqwest::Body::as_bytes);
+            export::hear(&mut world.state(), asked.unwrap_or_default(), &read);
+        }
         answered = match hear(world, host, served.channel, served.batch, served.accepted, &read) {
             Ok(answered) => answered,
             Err(what) => {
@@ -138,6 +145,7 @@ async fn exchange(
             let cut = std::io::Error::other("cut");
             reqwest::Body::wrap_stream(stream::iter([Ok(Bytes::from(read)), Err(cut)]))
         }
+        Ok(true) if host == Host::Files => files::body(world, read),
         Ok(true) => read.into(),
     };
     (Ok(axum::http::Response::from_parts(parts, body).into()), answered)
@@ -152,7 +160,7 @@ fn hear(
     accepted: usize,
     answer: &[u8],
 ) -> Result<bool, String> {
-    if [Host::Etd, Host::Ser].contains(&host) {
+    if [Host::Etd, Host::Ser, Host::Files].contains(&host) {
         return Ok(false);
     }
     let reply: serde_json::Value = serde_json::from_slice(answer).unwrap_or_default();
@@ -197,7 +205,7 @@ fn serve(world: &World, host: Host, request: &reqwest::Request) -> Served {
     asked.headers_mut().insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
     let (parts, ()) = asked.into_parts();
     let (simulation, at) = match host {
-        Host::Etd => (&world.vendors, At::Etd),
+        Host::Etd | Host::Files => (&world.vendors, At::Etd),
         Host::Ser => (&world.vendors, At::Ser),
         Host::SplunkOne | Host::SplunkTwo => (&world.vendors, At::Hec),
         Host::Archive => (&world.archive, At::Hec),

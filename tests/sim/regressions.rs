@@ -3,5 +3,6 @@
 /// Seeds that failed once, and what it was. They run first.
 pub(crate) const SEEDS: &[(u64, &str)] = &[
     (33, "a page that did not fit into the spool was fetched again and again without a pause"),
+    (10, "an hour that a type of logs did not come for lost its gap when the type came again"),
     (351, "a deliverer that was stopped spun while batches were on the way"),
 ];

@@ -88,6 +88,7 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
     settle(system).await?;
     system.check_coverage()?;
     system.check_messages(None)?;
+    system.check_export()?;
     // Somebody looks at everything once more.
     let read = system.world.clock.now();
     let (from, to) = asked(system);
@@ -103,6 +104,7 @@ async fn story(system: &mut System) -> Result<(), Wrong> {
     system.check_messages(Some(from))?;
     system.check_rows([from, to], read)?;
     system.check_revisions()?;
+    system.check_news()?;
     system.check_dead_letters()?;
     system.check_limits()
 }

@@ -48,6 +48,7 @@ fn text(history: &History, archive: bool) -> String {
     let (sweeps, rate, burst) = (resweep(resweeps), ETD_RATE.rate, ETD_RATE.burst);
     let ack_timeout = ack_timeout.as_secs();
     let compression = if *gzip { "gzip" } else { "none" };
+    let log_export = history.export.is_some();
     let [one, two, other] = endpoints();
     let (etd, ser) = (Host::Etd.name(), Host::Ser.name());
     let credentials = "client_id = \"sim-client\"\nclient_secret = \"sim-secret\"";
@@ -61,7 +62,7 @@ fn text(history: &History, archive: bool) -> String {
          [sources.etd]\ntype = \"cisco_etd\"\nbase_url = \"https://{etd}\"\n{credentials}\n\
          api_key = \"sim-api-key\"\nstart = \"{start}\"\nschedule = {{ every = \"{every}s\" }}\n\
          slice = \"{slice}s\"\npage_size = {page_size}\nmax_in_flight = {in_flight}\n\
-         resweep = {sweeps}\nreconcile = {reconcile}\n\
+         resweep = {sweeps}\nreconcile = {reconcile}\nlog_export = {log_export}\n\
          rate_limit = {{ per_second = {rate}, burst = {burst}, per_day = {per_day} }}\n\
          [sources.ser]\ntype = \"proofpoint_ser\"\nbase_url = \"https://{ser}\"\n\
          token_url = \"https://{ser}/v1/token\"\n{credentials}\nstart = \"{start}\"\n\

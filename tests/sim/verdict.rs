@@ -13,10 +13,8 @@ use postrider::{
     coverage,
     domain::slice::{Pass, Stream},
     fault,
-    simulator::content,
     store::{StoreError, dead_letters::Which},
 };
-use uuid::Uuid;
 
 use crate::{
     clock,
@@ -27,8 +25,6 @@ use crate::{
     world::Tally,
 };
 
-/// A machine's clock is off by less.
-const OFF: Duration = Duration::from_secs(120);
 /// Counts of calls are kept for longer.
 const DAYS_COUNTED: usize = 7;
 const LAG: Duration = Duration::from_mins(6);
@@ -58,6 +54,9 @@ impl System {
                 if store.waiting_slices(id, Pass::Backfill)?.is_some() {
                     return Ok(false);
                 }
+            }
+            if !self.is_export_settled(store)? {
+                return Ok(false);
             }
             Ok(store.asked_for()?.is_empty() && store.sinks()?.iter().all(|sink| sink.waiting == 0))
         };
@@ -193,63 +192,6 @@ impl System {
             return Err(format!("{arrived} calls to ETD of which {counted} are counted"));
         }
         Ok(())
-    }
-
-    /// Each message arrived, and its newest revision is what it was at its last reading that was
-    /// due, or later. Since `finally` all was read once more: it is what it is now.
-    pub(crate) fn check_messages(&self, finally: Option<Timestamp>) -> Result<(), Wrong> {
-        let now = self.world.clock.now();
-        let settings = &self.history.settings;
-        let start = finally.unwrap_or(clock::begin() - settings.back);
-        let state = self.world.state();
-        let mut newest: BTreeMap<&str, (&Facts, Option<&str>)> = BTreeMap::new();
-        let splunk = &state.siems[0];
-        for (id, facts) in splunk.all().filter(|(_, facts)| facts.stream == "messages") {
-            let text = splunk.got.get(id).map(|got| got.text.as_str());
-            let entry = newest.entry(&facts.record_id).or_insert((facts, text));
-            if entry.0.revision <= facts.revision {
-                *entry = (facts, text);
-            }
-        }
-        let truth: Vec<_> = self.world.vendors.truth().collect();
-        for message in truth.into_iter().filter(|message| message.time >= start) {
-            let (id, time) = (message.id, message.time);
-            let done = |after: &Duration| {
-                time + *after + settings.slice + settings.every * 2 + minutes(60) <= now
-            };
-            let last = settings.resweeps.iter().copied().filter(done).max().unwrap_or(LAG);
-            let seen = if finally.is_some() { now } else { time + last - OFF };
-            let appeared = self.watch.late.get(&id).is_none_or(|at| *at <= seen);
-            let Some((facts, text)) = newest.get(id.to_string().as_str()) else {
-                if appeared {
-                    return Err(format!("lost: {id} of {time}"));
-                }
-                continue;
-            };
-            // What was refused cannot be compared; that it was read is known.
-            let Some(text) = text else { continue };
-            let came = content(text);
-            if came == message.content {
-                continue;
-            }
-            let later = self.watch.changes.iter().filter(|(of, at)| *of == id && *at > seen);
-            let mut times = later.map(|(_, at)| *at).chain([seen]);
-            let told = |then: Timestamp| {
-                let mut then = self.world.vendors.truth_at(then);
-                then.find(|message| message.id == id).and_then(|message| message.content)
-            };
-            if finally.is_some() || !times.any(|then| told(then) == came) {
-                let Facts { revision, collected_at, .. } = facts;
-                return Err(format!(
-                    "stale: {id} of {time} is revision {revision} of {collected_at}, not of {seen}"
-                ));
-            }
-        }
-        // Nothing was made up.
-        let known: BTreeSet<Uuid> = self.world.vendors.truth().map(|message| message.id).collect();
-        let made_up =
-            newest.keys().find(|id| id.parse().is_ok_and(|id: Uuid| !known.contains(&id)));
-        made_up.map_or(Ok(()), |id| Err(format!("nobody sent {id}")))
     }
 
     /// The sums of all deltas are what the vendor says now of a range, or said when all of it was

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::{self, Machine},
     disk,
+    export::{self, Missing},
     history::{Death, History, Host, minutes},
     siem::Siem,
     trace::Trace,
@@ -47,12 +48,16 @@ pub(crate) struct State {
     /// Until when a host cannot be reached, or takes long.
     pub down: BTreeMap<Host, Timestamp>,
     pub slow: BTreeMap<Host, Timestamp>,
+    /// The share of downloads that are not whole.
+    pub breaks: f64,
     pub disk_full: Option<Timestamp>,
     pub disk_fails: Option<Timestamp>,
     pub siems: [Siem; 2],
     pub death: Option<Death>,
     /// The process is dead, and nothing that it still does counts.
     pub dead: bool,
+    /// Where the log export lacked a type.
+    pub missing: Missing,
     pub died: CancellationToken,
     /// The simulation itself looks into the store.
     pub quiet: bool,
@@ -87,11 +92,13 @@ impl World {
             rng: StdRng::seed_from_u64(history.seed ^ 0x4E37),
             down: BTreeMap::new(),
             slow: BTreeMap::new(),
+            breaks: history.export.as_ref().map_or(0.0, |export| export.breaks),
             disk_full: None,
             disk_fails: None,
             siems: [Siem::asked(history.settings.asks), Siem::asked("off")],
             death: None,
             dead: false,
+            missing: Missing::default(),
             died: CancellationToken::new(),
             quiet: false,
             directory: PathBuf::new(),
@@ -127,6 +134,7 @@ impl World {
     pub(crate) fn begin_life(&self, directory: &Path) -> CancellationToken {
         let mut state = self.state();
         (state.dead, state.directory) = (false, directory.to_owned());
+        state.missing.forget();
         state.died = CancellationToken::new();
         state.died.clone()
     }
@@ -143,6 +151,9 @@ impl World {
         }
         if place != READ {
             self.trace.note(now, format_args!("{moment:?} {place}"));
+            if (place, moment) == ("export-asked", Moment::After) {
+                state.missing.written_down();
+            }
             let dies = state.death.as_mut().is_some_and(|death| {
                 let here = death.place.is_none_or(|wanted| wanted == place);
                 death.nth = death.nth.saturating_sub(u32::from(here));
@@ -185,12 +196,13 @@ impl World {
             Host::Ser => self.vendors.set_ser_faults(faults),
             Host::SplunkOne | Host::SplunkTwo => self.vendors.set_hec_faults(faults),
             Host::Archive => self.archive.set_hec_faults(faults),
+            Host::Files => {}
         }
     }
 
     /// From now on all is well.
     pub(crate) fn calm(&self) {
-        for host in Host::ALL {
+        for host in Host::DRAWN {
             self.set_faults(host, Faults::none());
         }
         let acks = self.acks;
@@ -203,6 +215,7 @@ impl World {
         let mut state = self.state();
         state.down.clear();
         state.slow.clear();
+        state.breaks = 0.0;
         (state.disk_full, state.disk_fails, state.death) = (None, None, None);
     }
 }
@@ -241,6 +254,9 @@ fn vendors(history: &History, clock: &Arc<dyn Clock>, salt: u64) -> Options {
         },
         ..EtdOptions::default()
     };
+    if let Some(export) = &history.export {
+        options.etd.log_export = export::options(export);
+    }
     options.ser.users = vendors.users;
     options.ser.token_life = vendors.token_life;
     options.ser.license_start = Some(begin - minutes(24 * 60));

@@ -51,6 +51,10 @@ pub struct LogExport {
     pub retention: Duration,
     pub form: LogForm,
     pub spoils: Vec<Spoil>,
+    /// When a type was switched off: it is in no answer then, and nothing is ever written of it.
+    pub off: Vec<(&'static str, [Timestamp; 2])>,
+    /// Where the files are, such as `https://files.invalid`; `None` for the API's own address.
+    pub files_at: Option<String>,
 }
 
 impl Default for LogExport {
@@ -67,7 +71,15 @@ impl Default for LogExport {
             retention: Duration::from_secs(30 * 86_400),
             form: LogForm::Mixed,
             spoils: Vec::new(),
+            off: Vec::new(),
+            files_at: None,
         }
+    }
+}
+
+impl LogExport {
+    pub(super) fn is_off(&self, log_type: &str, at: Timestamp) -> bool {
+        self.off.iter().any(|(of, [from, to])| *of == log_type && (*from..*to).contains(&at))
     }
 }
 
@@ -104,18 +116,18 @@ impl Etd {
         if from >= to || to - from > 3 * HOUR || to > now.as_second() || from < oldest {
             return self.error(400, "Invalid daterange");
         }
-        let host = header(parts, "host").unwrap_or("localhost");
+        let here = || format!("http://{}", header(parts, "host").unwrap_or("localhost"));
+        let base = export.files_at.clone().unwrap_or_else(here);
         let expires = now.checked_add(export.link_life).unwrap_or(Timestamp::MAX).as_second();
         let mut data = Map::new();
-        for log_type in types.into_iter().filter(|known| export.types.contains(known)) {
+        let is_on = |known: &&str| export.types.contains(known) && !export.is_off(known, now);
+        for log_type in types.into_iter().filter(is_on) {
             let hours = (from..to).step_by(3_600);
             let files = hours.flat_map(|hour| self.files(hour, log_type, now));
             let link = |file: File| {
                 let path = file.path();
                 let signature = self.signature(&path, expires);
-                format!(
-                    "http://{host}{path}?X-Amz-Expires={expires}&X-Amz-Signature={signature:016x}"
-                )
+                format!("{base}{path}?X-Amz-Expires={expires}&X-Amz-Signature={signature:016x}")
             };
             let links = files.take(export.most_links).map(link).map(Value::from).collect();
             data.insert(log_type.to_owned(), Value::Array(links));

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use postrider::simulator::{AckAnswers, FaultKind, MutationKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
-use super::{Death, Happening, History, Host, Settings, Trouble, Vendors, minutes};
+use super::{Death, Export, Happening, History, Host, Settings, Trouble, Vendors, minutes};
 
 /// Names of transactions and other places; those that carry the guarantees more than once.
 const PLACES: [&str; 18] = [
@@ -44,6 +44,10 @@ impl History {
         let mut happenings: Vec<(Duration, Happening)> = (0..count)
             .map(|_| (lasts.mul_f64(rng.random()), happening(&mut rng, &settings)))
             .collect();
+        let export = Export::draw(seed, lasts, without).map(|(export, more)| {
+            happenings.extend(more);
+            export
+        });
         // What is over is followed by calm: faults stay until others come.
         happenings.sort_by_key(|(at, _)| *at);
         let has = |trouble| !without.contains(&trouble);
@@ -76,7 +80,7 @@ impl History {
             (vendors.empty_page_every, vendors.duplicate_every) = (0, 0);
             vendors.miscount = 0;
         }
-        Self { seed, settings, vendors, rate, happenings, lasts }
+        Self { seed, settings, vendors, export, rate, happenings, lasts }
     }
 }
 
@@ -139,7 +143,7 @@ fn vendors(rng: &mut StdRng) -> Vendors {
 }
 
 fn happening(rng: &mut StdRng, settings: &Settings) -> Happening {
-    let host = |rng: &mut StdRng| *Host::ALL.choose(rng).expect("there are some");
+    let host = |rng: &mut StdRng| *Host::DRAWN.choose(rng).expect("there are some");
     match rng.random_range(0..100) {
         0..10 => {
             let count = rng.random_range(1..5);

@@ -21,10 +21,12 @@ impl Etd {
     pub(super) fn log_lines(&self, hour: i64, log_type: &str, now: Timestamp) -> Vec<String> {
         let Some(from) = hour.checked_mul(SECOND) else { return Vec::new() };
         let to = from.saturating_add(HOUR * SECOND).min(nanos(now).saturating_add(1));
+        let is_on = |at: i64| !self.options.log_export.is_off(log_type, timestamp(at));
         match log_type {
             "message" => {
                 let mut lines = self.creates(from, to, now);
                 lines.extend(self.updates(from, to, now));
+                lines.retain(|(at, _)| is_on(*at));
                 // Stable: what comes later in time comes later in the file, and moves nothing.
                 lines.sort_by_key(|(at, _)| *at);
                 let wrap = |(_, message): (i64, Value)| {
@@ -40,7 +42,7 @@ impl Etd {
                 };
                 lines.into_iter().map(wrap).collect()
             }
-            "audit" => self.audit(from, to),
+            "audit" => self.audit(from, to, is_on),
             _ => Vec::new(),
         }
     }
@@ -114,7 +116,7 @@ impl Etd {
     }
 
     /// Who did what by hand.
-    fn audit(&self, from: i64, to: i64) -> Vec<String> {
+    fn audit(&self, from: i64, to: i64, is_on: impl Fn(i64) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         for place in self.world.changed(from, to) {
             for (at, change) in self.world.changes_of(place.1) {
@@ -147,6 +149,6 @@ impl Etd {
             }
         }
         lines.sort();
-        lines.into_iter().map(|(_, line)| line).collect()
+        lines.into_iter().filter(|(at, _)| is_on(*at)).map(|(_, line)| line).collect()
     }
 }

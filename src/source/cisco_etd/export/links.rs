@@ -156,14 +156,29 @@ pub(crate) fn read(body: &str, ask: &Ask, plain: bool) -> Result<Links, &'static
 pub(crate) const CONSOLE: &str =
     "Administration > Business > Export Log Preferences in the console";
 
+const GIVES_NO: &str = "the log export gives no ";
+/// Between the reasons of a gap that has two.
+const ALSO: &str = "; also: ";
+
 /// What to tell when types do not come.
 pub(crate) fn switched_off(types: &[LogType]) -> String {
     let names: Vec<&str> = types.iter().map(|log_type| log_type.as_str()).collect();
     format!(
-        "the log export gives no {} logs: switch them on under {CONSOLE}; the first files come 15 to \
+        "{GIVES_NO}{} logs: switch them on under {CONSOLE}; the first files come 15 to \
          20 minutes later, and nothing from before",
         names.join(" and no ")
     )
+}
+
+/// The gap of an hour that was read again. That a type did not come stays: what was not written then
+/// never is.
+pub(crate) fn gap(before: Option<&str>, now: Option<String>) -> Option<String> {
+    let off = before.and_then(|before| before.split(ALSO).find(|why| why.contains(GIVES_NO)));
+    match (off, now) {
+        (Some(off), Some(now)) if now != off => Some(format!("{off}{ALSO}{now}")),
+        (Some(off), _) => Some(off.to_owned()),
+        (None, now) => now,
+    }
 }
 
 #[cfg(test)]
@@ -221,6 +236,21 @@ mod tests {
         assert!(links.of.contains_key(&LogType::Audit));
         assert!(!links.of.contains_key(&LogType::Message));
         assert!(switched_off(&[LogType::Message]).contains("no message logs: switch them on"));
+    }
+
+    #[test]
+    fn an_hour_that_a_type_did_not_come_for_stays_a_gap() {
+        let (off, broken) = (switched_off(&[LogType::Audit]), "its gzip is broken");
+        let mut known = gap(None, Some(broken.to_owned()));
+        assert_eq!(known.as_deref(), Some(broken));
+        assert_eq!(gap(known.as_deref(), None), None);
+        known = gap(known.as_deref(), Some(off.clone()));
+        for _ in 0..2 {
+            assert_eq!(known.as_ref(), Some(&off));
+            let both = gap(known.as_deref(), Some(broken.to_owned()));
+            assert_eq!(both, Some(format!("{off}; also: {broken}")));
+            known = gap(both.as_deref(), None);
+        }
     }
 
     #[test]
