@@ -17,7 +17,7 @@ use crate::{
             LogExport,
             export::{
                 hours::{self, Ask, Due, Hour, Truncation, truncation},
-                links::{self, Link, LogType},
+                links::{self, AUDIT_ONLY, Link, LogType},
             },
         },
         pace::metered,
@@ -37,9 +37,6 @@ pub(crate) use standing::Healthy;
 
 /// No more lost hours are written down.
 const MOST_LOST: SignedDuration = SignedDuration::from_hours(90 * 24);
-
-/// How the reason of a gap begins in which no change of a message can be missing.
-const AUDIT_ONLY: &str = "audit only: ";
 
 /// What a process remembers of its reading: losing it costs a call, and reading to where it was.
 #[derive(Default)]

@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use tracing::{debug, warn};
 
-use super::{AUDIT_ONLY, Collector};
+use super::Collector;
 use crate::{
-    source::{Source, cisco_etd::export::hours::Hour},
+    source::{
+        Source,
+        cisco_etd::export::{hours::Hour, links::AUDIT_ONLY},
+    },
     store::{
         StoreError,
         export::{Asked, Created},

@@ -159,6 +159,8 @@ pub(crate) const CONSOLE: &str =
 const GIVES_NO: &str = "the log export gives no ";
 /// Between the reasons of a gap that has two.
 const ALSO: &str = "; also: ";
+/// How the reason of a gap begins in which no change of a message can be missing.
+pub(crate) const AUDIT_ONLY: &str = "audit only: ";
 
 /// What to tell when types do not come.
 pub(crate) fn switched_off(types: &[LogType]) -> String {
@@ -171,12 +173,14 @@ pub(crate) fn switched_off(types: &[LogType]) -> String {
 }
 
 /// The gap of an hour that was read again. That a type did not come stays: what was not written then
-/// never is.
+/// never is. What is of audit only stands last.
 pub(crate) fn gap(before: Option<&str>, now: Option<String>) -> Option<String> {
     let off = before.and_then(|before| before.split(ALSO).find(|why| why.contains(GIVES_NO)));
     match (off, now) {
-        (Some(off), Some(now)) if now != off => Some(format!("{off}{ALSO}{now}")),
-        (Some(off), _) => Some(off.to_owned()),
+        (Some(off), Some(now)) if now == off => Some(now),
+        (Some(off), Some(now)) if off.starts_with(AUDIT_ONLY) => Some(format!("{now}{ALSO}{off}")),
+        (Some(off), Some(now)) => Some(format!("{off}{ALSO}{now}")),
+        (Some(off), None) => Some(off.to_owned()),
         (None, now) => now,
     }
 }
@@ -251,6 +255,11 @@ mod tests {
             assert_eq!(both, Some(format!("{off}; also: {broken}")));
             known = gap(both.as_deref(), None);
         }
+        // Of messages comes before of audit: a reader of its beginning must not think that none is missing.
+        let audit = format!("{AUDIT_ONLY}{off}");
+        let both = gap(Some(&audit), Some(broken.to_owned())).unwrap();
+        assert!(both.starts_with(broken) && both.ends_with(&audit), "{both}");
+        assert_eq!(gap(Some(&both), None), Some(audit));
     }
 
     #[test]
