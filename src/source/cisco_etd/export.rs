@@ -43,9 +43,10 @@ impl LogExport<'_> {
             .map_err(|oddity| Fault::transient(format!("{NAME} answered 200, but {oddity}")))
     }
 
-    /// Asks for the last hour whose files should be there, begins to read one, and says what there is.
+    /// Asks for the last hours whose files should be there, begins to read one, and says what there is.
+    /// A file that is late leaves those of the other hours.
     pub(super) async fn probe(&self, now: jiff::Timestamp) -> Result<String, Fault> {
-        let ask = hours::last(&LogType::ALL, now);
+        let ask = hours::last(hours::MOST, &LogType::ALL, now);
         let links = self.links(&ask).await?;
         let off: Vec<LogType> =
             ask.types.iter().copied().filter(|t| !links.of.contains_key(t)).collect();
@@ -59,16 +60,17 @@ impl LogExport<'_> {
         }
         let [messages, audit] =
             LogType::ALL.map(|log_type| links.of.get(&log_type).map_or(0, Vec::len));
-        let (hour, counts) = (ask.first, format!("message {messages}, audit {audit}"));
+        let hours = format!("the hours {} to {}", ask.first, ask.end);
+        let counts = format!("message {messages}, audit {audit}");
         Ok(match (messages, audit) {
-            (0, 0) => format!(
-                "the log export has no files of the hour {hour}: if there was mail, see {CONSOLE}"
-            ),
+            (0, 0) => {
+                format!("the log export has no files of {hours}: if there was mail, see {CONSOLE}")
+            }
             (0, _) => format!(
-                "the log export's files of the hour {hour} can be fetched: {counts}; if there was \
+                "the log export's files of {hours} can be fetched: {counts}; if there was \
                  mail, see {CONSOLE}"
             ),
-            _ => format!("the log export's files of the hour {hour} can be fetched: {counts}"),
+            _ => format!("the log export's files of {hours} can be fetched: {counts}"),
         })
     }
 }

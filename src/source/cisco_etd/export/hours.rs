@@ -8,7 +8,7 @@ use super::links::LogType;
 use crate::domain::slice::Interval;
 
 /// Hours of one call (vendor's developer pages).
-const MOST: i64 = 3;
+pub(crate) const MOST: i64 = 3;
 /// How far back the export reaches: 30 days by the vendor's developer pages. An hour less, because
 /// the server's clock decides.
 pub(crate) const RETENTION: SignedDuration = SignedDuration::from_hours(30 * 24 - 1);
@@ -115,10 +115,10 @@ pub(crate) fn due(
     due
 }
 
-/// The last hour whose files should be there.
-pub(crate) fn last(types: &[LogType], now: Timestamp) -> Ask {
+/// The last hours whose files should be there.
+pub(crate) fn last(hours: i64, types: &[LogType], now: Timestamp) -> Ask {
     let end = Hour::of(now.checked_sub(SETTLED).unwrap_or(Timestamp::MIN));
-    Ask { first: Hour(end.0 - 1), end, types: types.to_vec() }
+    Ask { first: Hour(end.0.saturating_sub(hours)), end, types: types.to_vec() }
 }
 
 /// What so many links of a type mean.

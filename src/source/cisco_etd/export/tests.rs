@@ -40,7 +40,7 @@ impl Download {
 const NOW: &str = "2026-11-20T12:00:00Z";
 
 fn ask() -> Ask {
-    hours::last(&LogType::ALL, at("2026-11-20T09:20:00Z"))
+    hours::last(1, &LogType::ALL, at("2026-11-20T09:20:00Z"))
 }
 
 fn found(messages: &[&str]) -> ResponseTemplate {
@@ -238,7 +238,7 @@ async fn a_refusal_of_links_has_its_meaning() {
         assert!(!fault.chain().contains("s3cret"), "{fault}");
     }
     let bench = bench(vec![answer(400, date)]).await;
-    let old = hours::last(&LogType::ALL, at("2026-10-01T09:20:00Z"));
+    let old = hours::last(1, &LogType::ALL, at("2026-10-01T09:20:00Z"));
     assert_eq!(LogExport(&bench.etd).links(&old).await.unwrap_err().kind, Kind::PastRetention);
 }
 
