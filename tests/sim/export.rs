@@ -49,6 +49,7 @@ pub(crate) fn options(export: &Export) -> LogExport {
 /// Hours since 1970 in whose answers a type was missing.
 #[derive(Default)]
 pub(crate) struct Missing {
+    /// By the last answer. What was done with one before it failed, or is written down.
     heard: BTreeSet<(i64, &'static str)>,
     /// Those that were written down.
     known: BTreeSet<(i64, &'static str)>,
@@ -77,13 +78,9 @@ pub(crate) fn hear(state: &mut State, asked: &[u8], answer: &[u8]) {
     let (Some(from), Some(to), true) = (time(0), time(1), answer["data"].is_object()) else {
         return;
     };
-    for key in (from..to).flat_map(|hour| TYPES.map(|log_type| (hour, log_type))) {
-        if answer["data"][key.1].is_array() {
-            state.missing.heard.remove(&key);
-        } else {
-            state.missing.heard.insert(key);
-        }
-    }
+    let all = (from..to).flat_map(|hour| TYPES.map(|log_type| (hour, log_type)));
+    let missing = all.filter(|(_, log_type)| !answer["data"][*log_type].is_array());
+    state.missing.heard = missing.collect();
 }
 
 /// The hours that were read.
