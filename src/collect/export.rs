@@ -106,7 +106,8 @@ impl Work {
             let known = self.gaps.get(&hour);
             match log_type {
                 LogType::Message if known.is_none_or(|known| known.starts_with(AUDIT_ONLY)) => {
-                    self.gaps.insert(hour, why.to_owned());
+                    let both = links::gap(known.map(String::as_str), Some(why.to_owned()));
+                    self.gaps.extend(both.map(|why| (hour, why)));
                 }
                 LogType::Audit if known.is_none() => {
                     self.gaps.insert(hour, format!("{AUDIT_ONLY}{why}"));

@@ -177,7 +177,7 @@ pub(crate) fn switched_off(types: &[LogType]) -> String {
 pub(crate) fn gap(before: Option<&str>, now: Option<String>) -> Option<String> {
     let off = before.and_then(|before| before.split(ALSO).find(|why| why.contains(GIVES_NO)));
     match (off, now) {
-        (Some(off), Some(now)) if now == off => Some(now),
+        (Some(off), Some(now)) if now.contains(off) => Some(now),
         (Some(off), Some(now)) if off.starts_with(AUDIT_ONLY) => Some(format!("{now}{ALSO}{off}")),
         (Some(off), Some(now)) => Some(format!("{off}{ALSO}{now}")),
         (Some(off), None) => Some(off.to_owned()),
@@ -259,6 +259,7 @@ mod tests {
         let audit = format!("{AUDIT_ONLY}{off}");
         let both = gap(Some(&audit), Some(broken.to_owned())).unwrap();
         assert!(both.starts_with(broken) && both.ends_with(&audit), "{both}");
+        assert_eq!(gap(Some(&audit), Some(both.clone())).as_ref(), Some(&both));
         assert_eq!(gap(Some(&both), None), Some(audit));
     }
 
