@@ -1,7 +1,7 @@
 //! The log export of an account, beside its search: hours are asked for when they are due, and their
 //! files read line by line. Where each file is read on stands in the store.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use tracing::{info, warn};
@@ -17,7 +17,7 @@ use crate::{
             LogExport,
             export::{
                 hours::{self, Ask, Due, Hour, Truncation, truncation},
-                links::{self, AUDIT_ONLY, Link, LogType},
+                links::{self, LogType},
             },
         },
         pace::metered,
@@ -30,10 +30,11 @@ mod file;
 mod standing;
 mod told;
 mod trouble;
+mod work;
 
-use aside::Aside;
 use file::{Reading, Turn};
 pub(crate) use standing::Healthy;
+use work::Work;
 
 /// No more lost hours are written down.
 const MOST_LOST: SignedDuration = SignedDuration::from_hours(90 * 24);
@@ -42,6 +43,9 @@ const MOST_LOST: SignedDuration = SignedDuration::from_hours(90 * 24);
 #[derive(Default)]
 pub(super) struct Exporting {
     work: Option<Work>,
+    /// Of hours whose reading failed: the types that did not come. They may come at the next try, and
+    /// what was not written is still missing.
+    missing: BTreeMap<Hour, String>,
     /// Faults running.
     attempts: u32,
     not_before: Option<Timestamp>,
@@ -49,72 +53,16 @@ pub(super) struct Exporting {
 }
 
 impl Exporting {
+    /// Before the work is done or dropped.
+    fn keep_missing(&mut self) {
+        let gaps = self.work.iter().flat_map(|work| &work.gaps);
+        let off = gaps.filter_map(|(hour, gap)| Some((*hour, links::gap(Some(gap), None)?)));
+        self.missing.extend(off);
+    }
+
     fn waits(&self, now: Timestamp) -> Option<Exported> {
         let until = self.not_before.filter(|until| now < *until)?;
         Some(if self.refused { Exported::Refused(until) } else { Exported::Waits(until) })
-    }
-}
-
-/// Hours that are asked for together, and what is left to do for them.
-struct Work {
-    whole: Ask,
-    /// When they were asked for first: files that appear later are for another look.
-    began: Timestamp,
-    /// Calls to be made.
-    asks: VecDeque<Ask>,
-    /// Whose links these are.
-    asked: Option<Ask>,
-    files: VecDeque<(LogType, Link)>,
-    /// Whether lines were read since the links came. Else new links would lead no further.
-    read: bool,
-    /// Whether any file could be had.
-    well: bool,
-    /// A file that was read to its end before.
-    done: Option<Link>,
-    aside: Vec<Aside>,
-    /// Files that could not be read, which get a second try.
-    tried: HashSet<String>,
-    reading: Option<Reading>,
-    /// Why files may be missing.
-    gaps: BTreeMap<Hour, String>,
-    /// Types that did not come.
-    off: Option<String>,
-}
-
-impl Work {
-    fn new(whole: Ask, began: Timestamp) -> Self {
-        Self {
-            began,
-            asks: VecDeque::from([whole.clone()]),
-            whole,
-            asked: None,
-            files: VecDeque::new(),
-            read: false,
-            well: false,
-            done: None,
-            aside: Vec::new(),
-            tried: HashSet::new(),
-            reading: None,
-            gaps: BTreeMap::new(),
-            off: None,
-        }
-    }
-
-    /// Of what `log_type` misses. The first reason counts; one of messages before one of audit alone.
-    fn gap(&mut self, hours: impl IntoIterator<Item = Hour>, log_type: LogType, why: &str) {
-        for hour in hours {
-            let known = self.gaps.get(&hour);
-            match log_type {
-                LogType::Message if known.is_none_or(|known| known.starts_with(AUDIT_ONLY)) => {
-                    let both = links::gap(known.map(String::as_str), Some(why.to_owned()));
-                    self.gaps.extend(both.map(|why| (hour, why)));
-                }
-                LogType::Audit if known.is_none() => {
-                    self.gaps.insert(hour, format!("{AUDIT_ONLY}{why}"));
-                }
-                LogType::Message | LogType::Audit => {}
-            }
-        }
     }
 }
 
@@ -186,11 +134,19 @@ impl<S: Source> Collector<S> {
             }
             if exporting.work.is_none() {
                 exporting.work = self.next_work(stream, now).await?;
+                let Exporting { work, missing, .. } = &mut *exporting;
+                if let Some(work) = work {
+                    let known = |hour: Hour| Some((hour, missing.get(&hour)?.clone()));
+                    work.gaps.extend(work.whole.hours().filter_map(known));
+                }
             }
             let Some(work) = exporting.work.as_mut() else { return Ok(exported) };
             let step = self.advance(&feed, stream, work).await;
             if step.is_ok() {
                 exported = Exported::Worked;
+            }
+            if !matches!(step, Ok(Step::Further | Step::Read)) {
+                exporting.keep_missing();
             }
             // That links come says nothing of the files: each try is a call.
             if matches!(step, Ok(Step::Read | Step::Done)) {
@@ -200,7 +156,9 @@ impl<S: Source> Collector<S> {
                 Ok(Step::Further | Step::Read) => {}
                 Ok(Step::Done) => {
                     if let Some(work) = exporting.work.take() {
+                        let whole = work.whole.clone();
                         self.finish(stream, work).await?;
+                        exporting.missing.retain(|hour, _| !whole.hours().any(|it| it == *hour));
                     }
                 }
                 Err(Trouble::Store(error)) => {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    ops::Range,
     time::Duration,
 };
 
@@ -49,8 +50,10 @@ pub(crate) fn options(export: &Export) -> LogExport {
 /// Hours since 1970 in whose answers a type was missing.
 #[derive(Default)]
 pub(crate) struct Missing {
-    /// By the last answer. What was done with one before it failed, or is written down.
+    /// By answers that this process got.
     heard: BTreeSet<(i64, &'static str)>,
+    /// The hours of the last answer: those are written down next.
+    last: Range<i64>,
     /// Those that were written down.
     known: BTreeSet<(i64, &'static str)>,
 }
@@ -62,7 +65,8 @@ impl Missing {
     }
 
     pub(crate) fn written_down(&mut self) {
-        self.known.append(&mut self.heard);
+        let last = self.last.clone();
+        self.known.extend(self.heard.extract_if(.., |(hour, _)| last.contains(hour)));
     }
 }
 
@@ -80,7 +84,8 @@ pub(crate) fn hear(state: &mut State, asked: &[u8], answer: &[u8]) {
     };
     let all = (from..to).flat_map(|hour| TYPES.map(|log_type| (hour, log_type)));
     let missing = all.filter(|(_, log_type)| !answer["data"][*log_type].is_array());
-    state.missing.heard = missing.collect();
+    state.missing.heard.extend(missing);
+    state.missing.last = from..to;
 }
 
 /// The hours that were read.

@@ -118,7 +118,8 @@ impl Scene {
         );
         let empty = etd(
             &self.empty.as_ref().map(MockServer::uri).unwrap_or_default(),
-            "start = \"50h\"\nslice = \"24h\"",
+            // A whole day that is two hours old, at whatever hour of the day.
+            "start = \"74h\"\nslice = \"24h\"\nresweep = [{ after = \"7d\" }]",
         );
         vec![
             etd(&vendor.etd_url, &etd_extra),
