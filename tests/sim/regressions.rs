@@ -6,6 +6,6 @@ pub(crate) const SEEDS: &[(u64, &str)] = &[
     (10, "an hour that a type of logs did not come for lost its gap when the type came again"),
     (649, "the same, where a file of messages could not be read in the same look"),
     (147, "the same, where the look failed and the type came at the next try"),
-    (302, "the same, where the process was stopped in between"),
+    (302, "the same, where the store failed in between"),
     (351, "a deliverer that was stopped spun while batches were on the way"),
 ];
